@@ -1,0 +1,70 @@
+# Everything starts here: each target first makes .venv from requirements.lock, and does nothing
+# about it when that is up to date. Needed: Linux, make, Python 3.11 or newer with venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV := $(BIN)/uv
+TEST_ARGS ?= -n 2 --dist loadgroup
+
+.DEFAULT_GOAL := help
+.PHONY: help venv up down demo test check format bench clean lock
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+up: $(STAMP) ## Start both services and their databases; print URLs and first logins
+	$(BIN)/tandem up
+
+down: $(STAMP) ## Stop what `make up` started; the data stay
+	$(BIN)/tandem down
+
+demo: $(STAMP) ## Tell the whole story of an order against the running pair
+	$(BIN)/tandem demo
+
+test: $(STAMP) ## Run the tests on a real PostgreSQL (TEST_ARGS="tests/kit -x" for a part)
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+check: $(STAMP) ## Lint, format, types, import contracts, migrations
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m local_stack.migrations check
+
+format: $(STAMP) ## Let ruff sort and lay out the code
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+bench: $(STAMP) ## Measure: event latency and orders per second, beside their floor
+	$(BIN)/python -m bench
+
+clean: ## Stop the pair, remove what was built; the data of `make up` (.tandem) stay
+	@if [ -x $(BIN)/tandem ] && [ -d .tandem ]; then $(BIN)/tandem down; fi
+	rm -rf $(VENV) build dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock: $(STAMP) ## Resolve the newest allowed versions into requirements.lock
+	$(UV) pip compile pyproject.toml --upgrade $(COMPILE) -o requirements.lock
+
+venv: $(STAMP)
+
+# No URL goes into the lock: which index is used is the machine's own affair.
+COMPILE := --quiet --no-header --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --all-extras --group dev --group build
+
+# pip only fetches uv, by the lock's hash; uv installs the rest. `python -m venv` on an existing
+# folder would keep a broken interpreter link, so a folder whose Python doesn't run is made anew.
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; Python 3.11 or newer is needed (PYTHON=... names it)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1); PYTHON=... names another" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "make: $(PYTHON) has no venv module (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements.lock > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
