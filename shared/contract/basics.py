@@ -1,0 +1,190 @@
+"""Words that every part of the wire uses: money, ids, times, enumerations, header names.
+
+Input models forbid unknown fields, output models ignore them, so that a newer seller may say more.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+CONTRACT_MAJOR = 1
+CONTRACT_VERSION = "1.0"
+BASE_PATH = "/partner/v1"
+
+CONTRACT_HEADER = "Tandem-Contract"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+REPLAYED_HEADER = "Idempotency-Replayed"
+REQUEST_ID_HEADER = "X-Request-Id"
+
+
+class Input(BaseModel):
+    """What a caller sends. Unknown fields are refused: nothing slips through unseen."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Output(BaseModel):
+    """What a service answers. Every field is always present; readers ignore unknown ones."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def _rfc3339(value: datetime) -> str:
+    return value.isoformat().replace("+00:00", "Z")
+
+
+Timestamp = Annotated[AwareDatetime, PlainSerializer(_rfc3339, when_used="json")]
+CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])]
+# Amounts stay exact in every JSON reader (2**53) and sums of them fit a PostgreSQL bigint.
+MinorUnits = Annotated[int, Field(ge=-(2**53) + 1, le=2**53 - 1)]
+
+
+class Money(BaseModel):
+    """An amount in minor units of its ISO 4217 currency: `{"amount": 990, "currency": "EUR"}`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    amount: MinorUnits
+    currency: CurrencyCode
+
+
+class UnitPrice(BaseModel):
+    """A price per unit in minor units with up to six decimals, written as a string."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    amount: Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=6)]
+    currency: CurrencyCode
+
+
+class Edition(StrEnum):
+    """Editions of a provider's installation. Only `hosting_cloud` may be resold."""
+
+    STANDALONE = "standalone"
+    HOSTING = "hosting"
+    HOSTING_CLOUD = "hosting_cloud"
+
+
+class Period(StrEnum):
+    """How long one charge lasts."""
+
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+    QUARTER = "quarter"
+    HALF_YEAR = "half_year"
+    YEAR = "year"
+
+
+class Scope(StrEnum):
+    """What a partner's key may do."""
+
+    SERVICES_READ = "services:read"
+    SERVICES_ORDER = "services:order"
+    SERVICES_MANAGE = "services:manage"
+    EVENTS_READ = "events:read"
+    MONEY_READ = "money:read"
+
+
+class Actor(StrEnum):
+    """Who set a suspension. A partner's key may name `client` or `partner` only."""
+
+    CLIENT = "client"
+    PARTNER = "partner"
+    PARTNER_DEBT = "partner_debt"
+    EXPIRED = "expired"
+    PROVIDER = "provider"
+    ABUSE = "abuse"
+
+
+class PartnerActor(StrEnum):
+    """The actors that a partner's key may name."""
+
+    CLIENT = "client"
+    PARTNER = "partner"
+
+
+class SuspensionReason(StrEnum):
+    """Why a service was suspended. Codes only: free text would carry what must stay at home."""
+
+    REQUESTED = "requested"
+    UNPAID = "unpaid"
+    ABUSE = "abuse"
+    SECURITY = "security"
+    MAINTENANCE = "maintenance"
+    LEGAL = "legal"
+    OTHER = "other"
+
+
+class ServiceState(StrEnum):
+    """Where a service stands in its life."""
+
+    ORDERED = "ordered"
+    PROVISIONING = "provisioning"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    TERMINATING = "terminating"
+    TERMINATED = "terminated"
+    DELETED = "deleted"
+    FAILED = "failed"
+
+
+class PowerState(StrEnum):
+    """Whether the VM runs."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class OperationState(StrEnum):
+    """Where an operation stands. The last four are ends."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+
+
+FINAL_OPERATION_STATES = frozenset(
+    {
+        OperationState.SUCCEEDED,
+        OperationState.FAILED,
+        OperationState.SUPERSEDED,
+        OperationState.CANCELLED,
+    }
+)
+
+
+class CommandKind(StrEnum):
+    """What can be wished of a service."""
+
+    ORDER = "order"
+    RENEW = "renew"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+    RENAME = "rename"
+    TERMINATE = "terminate"
+    RESTORE = "restore"
+
+
+class TerminateWhen(StrEnum):
+    """When a termination takes effect."""
+
+    NOW = "now"
+    PERIOD_END = "period_end"
+
+
+class Page[Item](Output):
+    """One page of a list. Ask again with `after=<next>` until `next` is null."""
+
+    items: list[Item]
+    next: str | None

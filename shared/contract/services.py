@@ -1,0 +1,212 @@
+"""Orders and commands on services, and how a service looks from outside.
+
+Nothing here can name a client: `client_ref` and `service_ref` are random ids of the reseller.
+"""
+
+import re
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+
+from shared.contract.basics import (
+    Actor,
+    Input,
+    Money,
+    Output,
+    PartnerActor,
+    Period,
+    PowerState,
+    ServiceState,
+    SuspensionReason,
+    TerminateWhen,
+    Timestamp,
+)
+
+_KEY_LINE = re.compile(
+    r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com"
+    r"|sk-ecdsa-sha2-nistp256@openssh\.com) ([A-Za-z0-9+/]+={0,3})(?: .*)?$"
+)
+
+
+def without_comment(line: str) -> str:
+    """Cut the comment of an OpenSSH public key: it often names a person."""
+    found = _KEY_LINE.match(line.strip())
+    if found is None:
+        message = "not an OpenSSH public key line"
+        raise ValueError(message)
+    return f"{found[1]} {found[2]}"
+
+
+Hostname = Annotated[
+    str,
+    StringConstraints(
+        min_length=1,
+        max_length=253,
+        to_lower=True,
+        pattern=r"^(?i:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.(?i:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?))*$",
+    ),
+]
+SSHKey = Annotated[str, StringConstraints(max_length=8192), AfterValidator(without_comment)]
+CryptHash = Annotated[
+    str, StringConstraints(max_length=256, pattern=r"^\$(6|y|2b)\$[./A-Za-z0-9$=,]+$")
+]
+OSCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class OrderOptions(Input):
+    """What the VM shall be like inside. The password travels as a crypt(3) hash only."""
+
+    os: OSCode = Field(examples=["debian-12"])
+    hostname: Hostname = Field(examples=["web-1.example.com"])
+    ssh_keys: list[SSHKey] = Field(default=[], max_length=20)
+    password_hash: CryptHash | None = Field(default=None, repr=False)
+    user_data: Annotated[str, StringConstraints(max_length=65536)] | None = Field(
+        default=None, repr=False
+    )
+
+
+class OrderRequest(Input):
+    """An order. `max_price` is the total of the first charge with set-up fee."""
+
+    service_ref: UUID
+    client_ref: UUID
+    tariff_id: UUID
+    tariff_version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    period: Period
+    options: OrderOptions
+    max_price: Money
+
+
+class RenewRequest(Input):
+    """Prolong the term that ends at `from` by one period."""
+
+    from_: AwareDatetime = Field(alias="from")
+    max_price: Money | None = None
+
+
+class SuspendRequest(Input):
+    """Suspend in the name of `actor`."""
+
+    actor: PartnerActor = PartnerActor.PARTNER
+    reason: SuspensionReason = SuspensionReason.REQUESTED
+
+
+class ResumeRequest(Input):
+    """Lift the suspension of `actor`."""
+
+    actor: PartnerActor = PartnerActor.PARTNER
+
+
+class PowerRequest(Input):
+    """Start, stop and restart need no words."""
+
+
+class RenameRequest(Input):
+    """Another host name; the guest sees it at its next start."""
+
+    hostname: Hostname
+
+
+class TerminateRequest(Input):
+    """End the service now, or when the paid term is over."""
+
+    when: TerminateWhen = TerminateWhen.NOW
+
+
+class RestoreRequest(Input):
+    """Take a termination back. Without a future `paid_until`, `renew` must be true."""
+
+    renew: bool = False
+    max_price: Money | None = None
+
+    @model_validator(mode="after")
+    def _price_needs_renewal(self) -> "RestoreRequest":
+        if self.max_price is not None and not self.renew:
+            message = "max_price is only for a restore with renew"
+            raise ValueError(message)
+        return self
+
+
+class Suspension(Output):
+    """One actor's suspension."""
+
+    actor: Actor | str
+    reason: SuspensionReason | str
+    since: Timestamp
+
+
+class ServiceFacts(Output):
+    """What was built: vCPUs, MiB of RAM, GiB of disk, addresses, OS template."""
+
+    vcpu: int
+    ram_mib: int
+    disk_gib: int
+    ipv4: list[str]
+    os: str
+
+
+class ServiceStatus(Output):
+    """The public state that also travels in events: no content of the client."""
+
+    service_ref: UUID
+    client_ref: UUID
+    revision: int = Field(description="Grows with every change of this service.")
+    state: ServiceState | str
+    power: PowerState | str = Field(description="What the platform last showed.")
+    wanted_power: PowerState | str = Field(description="What it returns to after suspensions.")
+    suspensions: list[Suspension]
+    tariff_id: UUID
+    tariff_version: int
+    period: Period | str
+    activated_at: Timestamp | None
+    paid_until: Timestamp | None
+    terminate_at: Timestamp | None
+    terminated_at: Timestamp | None
+    delete_at: Timestamp | None
+    facts: ServiceFacts
+
+
+class ServiceView(ServiceStatus):
+    """A service as its partner sees it, with the host name and the allowed commands."""
+
+    hostname: str
+    data_center: str
+    installation_id: UUID
+    created_at: Timestamp
+    renewal_price: Money
+    allowed: list[str] = Field(description="Commands that the present state allows.")
+
+
+class InventoryItem(Output):
+    """One line of the inventory: enough to see a difference."""
+
+    service_ref: UUID
+    client_ref: UUID
+    installation_id: UUID
+    revision: int
+    state: ServiceState | str
+    power: PowerState | str
+    paid_until: Timestamp | None
+    suspended_by: list[str]
+
+
+class InventoryPage(Output):
+    """A page of the inventory; `head` is the feed's cursor from before the first row was read."""
+
+    items: list[InventoryItem]
+    next: str | None
+    head: str | None
+
+
+COMMAND_BODIES: dict[str, type[Any]] = {
+    "renew": RenewRequest,
+    "suspend": SuspendRequest,
+    "resume": ResumeRequest,
+    "start": PowerRequest,
+    "stop": PowerRequest,
+    "restart": PowerRequest,
+    "rename": RenameRequest,
+    "terminate": TerminateRequest,
+    "restore": RestoreRequest,
+}

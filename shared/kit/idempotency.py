@@ -1,0 +1,158 @@
+"""Answers one command once: the same key gets the same answer, whoever asks however often.
+
+A command's row is written in the transaction of its action. A refusal undoes the action (a
+savepoint) but not the row. Nothing is marked "running" beforehand: a crash leaves no trace.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import DateTime, LargeBinary, Text, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.contract.basics import REPLAYED_HEADER
+from shared.contract.operations import CommandState
+from shared.contract.problems import (
+    COMMAND_CANCELLED,
+    IDEMPOTENCY_KEY_REUSED,
+    IN_PROGRESS,
+    PROBLEM_MEDIA_TYPE,
+)
+from shared.kit.db import WriteSession
+from shared.kit.problems import ProblemError
+
+KEPT_ANSWERS = timedelta(days=7)
+
+
+class CommandColumns:
+    """A command that arrived, or that was cancelled before it did. Kept for ever.
+
+    The answer itself is kept for 7 days; `operation_id` and `problem` stay.
+    """
+
+    tenant_id: Mapped[UUID]
+    command_id: Mapped[UUID] = mapped_column(primary_key=True)
+    fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(Text)
+    operation_id: Mapped[UUID | None]
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is answered, and answered again: status, JSON body, headers that belong to it."""
+
+    status: int
+    body: dict[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    operation_id: UUID | None = None
+
+    @property
+    def media_type(self) -> str:
+        """Problems have a type of their own."""
+        return PROBLEM_MEDIA_TYPE if self.status >= 400 else "application/json"  # noqa: PLR2004
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One command as it came: whose, under which id, and an HMAC of what it says."""
+
+    tenant_id: UUID
+    command_id: UUID
+    fingerprint: bytes
+    path: str
+
+
+async def lock_command(session: WriteSession, *, tenant_id: UUID, command_id: UUID) -> bool:
+    """Hold this command until the transaction ends; false where somebody else holds it."""
+    statement = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 7))")
+    held = await session.scalar(statement, {"name": f"{tenant_id}:{command_id}"})
+    return bool(held)
+
+
+async def answer_once[Command: CommandColumns](
+    session: WriteSession,
+    table: type[Command],
+    request: Request,
+    action: Callable[[], Awaitable[Answer]],
+    *,
+    replay: Callable[[Command], Awaitable[Answer]],
+) -> Answer:
+    """The first answer to this command; runs `action` only where there was none.
+
+    `replay` makes an answer from the remembered operation once the first one is no longer kept.
+    Raises `in_progress`, `idempotency_key_reused`, `command_cancelled`. A ProblemError of the
+    action that is `refused` is stored and returned; any other undoes everything.
+    """
+    if not await lock_command(
+        session, tenant_id=request.tenant_id, command_id=request.command_id
+    ):
+        detail = "The first attempt isn't finished. Send the same request again in a second."
+        raise ProblemError(IN_PROGRESS, detail, headers={"Retry-After": "1"})
+    known = await find_command(
+        session, table, tenant_id=request.tenant_id, command_id=request.command_id
+    )
+    if known is not None:
+        return await _again(known, request, replay)
+    try:
+        async with session.begin_nested():
+            answer = await action()
+    except ProblemError as problem:
+        if not problem.type.refused:
+            raise
+        body = problem.body(request.path).model_dump(mode="json")
+        answer = Answer(status=problem.type.status, body=body, headers=problem.headers)
+    session.add(_remember(session, table, request, answer))
+    await session.flush()
+    return answer
+
+
+async def find_command[Command: CommandColumns](
+    session: WriteSession, table: type[Command], *, tenant_id: UUID, command_id: UUID
+) -> Command | None:
+    """The command as it is remembered."""
+    statement = select(table).where(table.tenant_id == tenant_id, table.command_id == command_id)
+    return (await session.scalars(statement)).one_or_none()
+
+
+async def _again[Command: CommandColumns](
+    known: Command, request: Request, replay: Callable[[Command], Awaitable[Answer]]
+) -> Answer:
+    if known.state == CommandState.CANCELLED and known.answer is None and known.operation_id is None:
+        detail = "It was cancelled before it arrived. A new wish needs a new id."
+        raise ProblemError(COMMAND_CANCELLED, detail)
+    if known.fingerprint != request.fingerprint:
+        detail = "This Idempotency-Key came with another request before. Use a new one."
+        raise ProblemError(IDEMPOTENCY_KEY_REUSED, detail)
+    headers = {REPLAYED_HEADER: "true"}
+    if known.answer is None:
+        answer = await replay(known)
+        return Answer(
+            status=answer.status, body=answer.body, headers={**answer.headers, **headers}
+        )
+    kept = known.answer
+    return Answer(
+        status=kept["status"], body=kept["body"], headers={**kept["headers"], **headers}
+    )
+
+
+def _remember[Command: CommandColumns](
+    session: WriteSession, table: type[Command], request: Request, answer: Answer
+) -> Command:
+    refused = answer.status >= 400  # noqa: PLR2004
+    row = table()
+    row.tenant_id = request.tenant_id
+    row.command_id = request.command_id
+    row.fingerprint = request.fingerprint
+    row.state = CommandState.REFUSED if refused else CommandState.ACCEPTED
+    row.operation_id = answer.operation_id
+    row.problem = answer.body if refused else None
+    row.answer = {"status": answer.status, "body": answer.body, "headers": dict(answer.headers)}
+    row.received_at = session.clock.now()
+    return row

@@ -1,0 +1,19 @@
+"""Durable jobs: enqueued in the caller's transaction, worked at least once, completed exactly once."""
+
+from shared.kit.jobs.queue import Job, JobLost, cancel_jobs, enqueue
+from shared.kit.jobs.table import JobColumns, WorkerColumns
+from shared.kit.jobs.worker import Completion, Retry, Setback, Task, Worker
+
+__all__ = [
+    "Completion",
+    "Job",
+    "JobColumns",
+    "JobLost",
+    "Retry",
+    "Setback",
+    "Task",
+    "Worker",
+    "WorkerColumns",
+    "cancel_jobs",
+    "enqueue",
+]

@@ -1,0 +1,132 @@
+"""Raises problems, and turns every error of an API into one `application/problem+json` answer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from shared.contract import problems as catalogue
+from shared.contract.problems import PROBLEM_MEDIA_TYPE, FieldError, Problem, ProblemType
+from shared.kit.telemetry import current_request_id
+
+
+class ProblemError(Exception):
+    """A problem to be answered. `detail` says what happened and what to do about it."""
+
+    def __init__(
+        self,
+        type_: ProblemType,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        blockers: Sequence[dict[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{type_.code}: {detail}")
+        self.type = type_
+        self.detail = detail
+        self.errors = list(errors)
+        self.blockers = list(blockers)
+        self.headers = dict(headers or {})
+
+    def body(self, instance: str) -> Problem:
+        """The wire's shape of it."""
+        return Problem(
+            type=self.type.uri,
+            title=self.type.title,
+            status=self.type.status,
+            detail=self.detail,
+            instance=instance,
+            code=self.type.code,
+            outcome="refused" if self.type.refused else None,
+            request_id=current_request_id(),
+            errors=self.errors,
+            blockers=self.blockers,
+        )
+
+
+def not_found(what: str) -> ProblemError:
+    """The same words for what doesn't exist and for what is somebody else's."""
+    return ProblemError(catalogue.NOT_FOUND, f"There is no such {what}. Check the id.")
+
+
+def problem_response(error: ProblemError, request: Request) -> JSONResponse:
+    """The answer for a problem."""
+    return JSONResponse(
+        error.body(request.url.path).model_dump(mode="json"),
+        status_code=error.type.status,
+        headers=error.headers,
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+
+
+def declare(*types: ProblemType) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: each status with the codes that it may carry."""
+    by_status: dict[int, list[ProblemType]] = {}
+    for type_ in dict.fromkeys(types):
+        by_status.setdefault(type_.status, []).append(type_)
+    return {
+        status: {
+            "description": "; ".join(f"`{type_.code}`: {type_.title}" for type_ in found),
+            "model": Problem,
+            "content": {PROBLEM_MEDIA_TYPE: {}},
+        }
+        for status, found in sorted(by_status.items())
+    }
+
+
+_BY_STATUS = {
+    404: (catalogue.NOT_FOUND, "There is nothing at this address. See /docs for the routes."),
+    405: (catalogue.METHOD_NOT_ALLOWED, "See /docs for the methods of this route."),
+}
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make every error of this app a problem."""
+
+    async def on_problem(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ProblemError)
+        return problem_response(error, request)
+
+    async def on_invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        return problem_response(_from_validation(error), request)
+
+    async def on_http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        fallback = (catalogue.MALFORMED_REQUEST, str(error.detail))
+        type_, detail = _BY_STATUS.get(error.status_code, fallback)
+        return problem_response(ProblemError(type_, detail, headers=error.headers), request)
+
+    async def on_database(request: Request, error: Exception) -> JSONResponse:
+        detail = "The database can't be reached. Nothing was done; try again in a moment."
+        problem = ProblemError(catalogue.UNAVAILABLE, detail, headers={"Retry-After": "1"})
+        return problem_response(problem, request)
+
+    app.add_exception_handler(ProblemError, on_problem)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+    for kind in (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError):
+        app.add_exception_handler(kind, on_database)
+
+
+def is_disconnect(error: DBAPIError) -> bool:
+    """Whether the connection is gone, rather than the statement wrong."""
+    return bool(error.connection_invalidated)
+
+
+def _from_validation(error: RequestValidationError) -> ProblemError:
+    found = [
+        FieldError(path=".".join(str(part) for part in item["loc"]), message=item["msg"])
+        for item in error.errors()
+    ]
+    if any(item["type"] == "json_invalid" for item in error.errors()):
+        detail = "The body isn't valid JSON."
+        return ProblemError(catalogue.MALFORMED_REQUEST, detail, errors=found)
+    detail = "Some fields are missing or wrong; see errors."
+    return ProblemError(catalogue.INVALID_REQUEST, detail, errors=found)

@@ -1,0 +1,76 @@
+"""What a process of either service holds while it runs: clock, vault, hints and its databases."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from shared.kit.clock import Clock, SandboxClock, SystemClock
+from shared.kit.db import Context, Database
+from shared.kit.hints import Hints
+from shared.kit.rls import APP_ROLE, STAFF_ROLE
+from shared.kit.settings import ServiceSettings
+from shared.kit.vault import Vault
+
+_log = structlog.get_logger(__name__)
+_CLOCK_POLL_SECONDS = 0.2
+
+
+class Runtime[S: ServiceSettings]:
+    """One per process. `app` is bound by row-level security, `staff` sees every tenant."""
+
+    def __init__(self, settings: S, *, tenant_setting: str, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock: Clock = clock or (SandboxClock() if settings.sandbox else SystemClock())
+        self.vault = Vault([key.get_secret_value() for key in settings.secret_keys])
+        url = settings.database_url.get_secret_value()
+        self.hints = Hints(url)
+        context = Context(clock=self.clock, vault=self.vault, hints=self.hints)
+
+        def database(own: str | None, role: str) -> Database:
+            return Database(
+                own or url,
+                context=context,
+                role=None if own else role,
+                tenant_setting=tenant_setting,
+                pool_size=settings.pool_size,
+            )
+
+        app, staff = settings.app_database_url, settings.staff_database_url
+        self.app = database(app.get_secret_value() if app else None, APP_ROLE)
+        self.staff = database(staff.get_secret_value() if staff else None, STAFF_ROLE)
+        self._following: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Connected while the block runs."""
+        await self.hints.start()
+        if isinstance(self.clock, SandboxClock):
+            self._following = asyncio.create_task(self._follow(self.clock), name="sandbox-clock")
+        try:
+            yield
+        finally:
+            if self._following is not None:
+                self._following.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._following
+            await self.hints.aclose()
+            await self.app.aclose()
+            await self.staff.aclose()
+
+    async def _follow(self, clock: SandboxClock) -> None:
+        """Keep up with the offset that staff set: all processes live in the same time."""
+        statement = text("SELECT offset_seconds FROM sandbox_clock")
+        while True:
+            try:
+                async with self.staff.read() as session:
+                    seconds = await session.scalar(statement)
+                clock.offset = timedelta(seconds=seconds or 0)
+            except (DBAPIError, OSError) as error:
+                _log.warning("clock.unreadable", error=type(error).__name__)
+            await asyncio.sleep(_CLOCK_POLL_SECONDS)

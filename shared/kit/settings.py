@@ -1,0 +1,51 @@
+"""What can be set for either service: databases, secrets, logs, sandbox. Read from the environment."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Settings that both services have. The prefix of the variables is the service's.
+
+    `database_url` is a SQLAlchemy URL. With that alone, its login must be a member of the roles
+    `tandem_app` and `tandem_staff`, which each connection takes on; with `app_database_url` and
+    `staff_database_url`, those logins are members of one role each and can't become another.
+    """
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", hide_input_in_errors=True)
+
+    database_url: SecretStr
+    app_database_url: SecretStr | None = None
+    staff_database_url: SecretStr | None = None
+    owner_database_url: SecretStr | None = None
+    secret_keys: Annotated[list[SecretStr], NoDecode] = Field(
+        min_length=1, description="Fernet keys, newest first, separated by commas."
+    )
+    public_url: str = "http://127.0.0.1"
+    log_level: str = "INFO"
+    log_json: bool = True
+    sandbox: bool = Field(
+        default=False, description="The clock can be moved on by staff. Never in production."
+    )
+    pool_size: int = Field(default=10, ge=1, le=200)
+    worker_concurrency: int = Field(default=16, ge=1, le=200)
+    worker_lease_seconds: float = Field(default=30.0, gt=0.1)
+    max_body_bytes: int = 1_000_000
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_keys(cls, values: object) -> object:
+        if isinstance(values, dict):
+            keys = values.get("secret_keys")
+            if isinstance(keys, str):
+                values["secret_keys"] = [key.strip() for key in keys.split(",") if key.strip()]
+        return values
+
+    @model_validator(mode="after")
+    def _asyncpg_only(self) -> Self:
+        if not self.database_url.get_secret_value().startswith("postgresql+asyncpg://"):
+            message = "database URLs must begin with postgresql+asyncpg://"
+            raise ValueError(message)
+        return self

@@ -1,0 +1,189 @@
+"""Builds the HTTP application of either service: edges, problems, health and metrics.
+
+The edge makes request ids, goes on with traces, limits bodies and counts answers.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from starlette.datastructures import Headers, MutableHeaders
+
+from shared.contract import problems as catalogue
+from shared.contract.basics import BASE_PATH, CONTRACT_HEADER, CONTRACT_VERSION, REQUEST_ID_HEADER
+from shared.contract.problems import PROBLEM_MEDIA_TYPE
+from shared.kit.problems import ProblemError, install_problem_handlers
+from shared.kit.telemetry import current_request_id, in_trace
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_log = structlog.get_logger("access")
+_ANSWERS = Counter("tandem_http_answers_total", "Answers", ["method", "route", "status"])
+_SECONDS = Histogram("tandem_http_seconds", "Time to the first byte", ["method", "route"])
+
+
+class Edge:
+    """The outermost ring of an application."""
+
+    def __init__(self, app: ASGI, *, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, in its trace."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        with in_trace(headers.get("traceparent")) as trace:
+            began = time.perf_counter()
+            status = 0
+
+            async def answer(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    out = MutableHeaders(scope=message)
+                    out[REQUEST_ID_HEADER] = str(current_request_id())
+                    out["traceparent"] = trace.header()
+                    if scope["path"].startswith(BASE_PATH):
+                        out[CONTRACT_HEADER] = CONTRACT_VERSION
+                    _count(scope, status, began)
+                await send(message)
+
+            try:
+                await self._limited(scope, receive, answer, headers)
+            except Exception:
+                # The edge itself: what nobody understood becomes one honest answer.
+                _log.exception("http.error", path=scope["path"])
+                if status:
+                    raise
+                await _problem(
+                    answer, scope, "Try again; quote the request_id when you report it."
+                )
+
+    async def _limited(
+        self, scope: Scope, receive: Receive, send: Send, headers: Headers
+    ) -> None:
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > self._max_body:
+            await _too_large(send, scope, self._max_body)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max_body:
+                detail = f"At most {self._max_body} bytes are taken."
+                raise ProblemError(catalogue.BODY_TOO_LARGE, detail)
+            return message
+
+        await self._app(scope, counted, send)
+
+
+def _route(scope: Scope) -> str:
+    route = scope.get("route")
+    return getattr(route, "path", "unknown")
+
+
+def _count(scope: Scope, status: int, began: float) -> None:
+    seconds = time.perf_counter() - began
+    _ANSWERS.labels(scope["method"], _route(scope), status).inc()
+    _SECONDS.labels(scope["method"], _route(scope)).observe(seconds)
+    _log.info(
+        "http.answer",
+        method=scope["method"],
+        route=_route(scope),
+        status=status,
+        ms=round(seconds * 1000, 1),
+    )
+
+
+async def _problem(send: Send, scope: Scope, detail: str) -> None:
+    await _send(send, scope, ProblemError(catalogue.INTERNAL_ERROR, detail))
+
+
+async def _too_large(send: Send, scope: Scope, most: int) -> None:
+    detail = f"At most {most} bytes are taken."
+    await _send(send, scope, ProblemError(catalogue.BODY_TOO_LARGE, detail))
+
+
+async def _send(send: Send, scope: Scope, error: ProblemError) -> None:
+    response = JSONResponse(
+        error.body(scope["path"]).model_dump(mode="json"),
+        status_code=error.type.status,
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+    await response(scope, _nothing, send)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+ReadyCheck = Callable[[], Awaitable[dict[str, bool]]]
+
+
+def create_api(
+    *,
+    title: str,
+    description: str,
+    version: str,
+    tags: Sequence[dict[str, str]],
+    routers: Sequence[APIRouter],
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    ready: ReadyCheck,
+    max_body_bytes: int,
+) -> FastAPI:
+    """The application with its routers, `/healthz`, `/readyz`, `/metrics` and `/docs`."""
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=version,
+        openapi_tags=list(tags),
+        lifespan=lifespan,
+        redirect_slashes=False,
+        swagger_ui_parameters={"persistAuthorization": True, "docExpansion": "none"},
+    )
+    install_problem_handlers(app)
+    for router in routers:
+        app.include_router(router)
+    app.include_router(_operations(ready))
+    app.add_middleware(Edge, max_body_bytes=max_body_bytes)
+    return app
+
+
+def _operations(ready: ReadyCheck) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", summary="The process runs")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @router.get(
+        "/readyz",
+        summary="The service can work",
+        description="Looks at the database, the migrations and the workers' heartbeat.",
+        responses={503: {"description": "Something that is needed isn't there"}},
+    )
+    async def readyz(response: Response) -> dict[str, bool]:
+        checks = await ready()
+        response.status_code = 200 if all(checks.values()) else 503
+        return checks
+
+    @router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
