@@ -1,0 +1,1 @@
+"""The small test guest: built from Debian packages, knows neither service."""
