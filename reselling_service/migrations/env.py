@@ -1,0 +1,14 @@
+"""Alembic's entry: every table of the service, and the shared way to run."""
+
+import reselling_service.clients.models
+import reselling_service.commands.models
+import reselling_service.ledger.models
+import reselling_service.orders.models
+import reselling_service.sellers.models
+import reselling_service.services.models
+import reselling_service.staff.models
+import reselling_service.tariffs.models
+from reselling_service.database import Base
+from shared.kit.migrating import run
+
+run(metadata=Base.metadata, prefix="RESELLING")

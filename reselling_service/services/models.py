@@ -1,0 +1,99 @@
+"""Tables of services: what is wanted here, and what was heard from the seller."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reselling_service.database import Base
+
+
+class ClientRef(Base):
+    """The random name of a client at one seller; another one at each."""
+
+    __tablename__ = "client_refs"
+
+    client_id: Mapped[UUID] = mapped_column(primary_key=True)
+    seller_id: Mapped[UUID] = mapped_column(ForeignKey("sellers.id"), primary_key=True)
+    client_ref: Mapped[UUID] = mapped_column(unique=True)
+
+
+class Service(Base):
+    """A service of a client.
+
+    Wanted: `wanted_life` (active, terminated, cancelled), `wanted_power`, and the rows of
+    `wanted_suspensions`. Heard: the seller's public state with its revision (`heard`, 0 before the
+    first event). `period`, `price` (minor units per term, for the client) and `auto_renew` are the
+    client's terms; `renewed_from` is the `paid_until` whose renewal was last asked for.
+    """
+
+    __tablename__ = "services"
+    __table_args__ = (
+        UniqueConstraint("seller_id", "service_ref"),
+        CheckConstraint(
+            "wanted_life IN ('active', 'terminated', 'cancelled')", name="wanted_life"
+        ),
+        CheckConstraint("wanted_power IN ('running', 'stopped')", name="wanted_power"),
+        Index("ix_services_client", "client_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    client_id: Mapped[UUID]
+    seller_id: Mapped[UUID] = mapped_column(ForeignKey("sellers.id"))
+    tariff_id: Mapped[UUID]
+    tariff_name: Mapped[str] = mapped_column(Text)
+    service_ref: Mapped[UUID]
+    client_ref: Mapped[UUID]
+    name: Mapped[str] = mapped_column(Text)
+    hostname: Mapped[bytes] = mapped_column(LargeBinary)
+    os: Mapped[str] = mapped_column(Text)
+    period: Mapped[str] = mapped_column(Text)
+    price: Mapped[int] = mapped_column(BigInteger)
+    upstream_max_price: Mapped[int] = mapped_column(BigInteger)
+    auto_renew: Mapped[bool] = mapped_column(default=True)
+    wanted_life: Mapped[str] = mapped_column(Text, default="active")
+    wanted_power: Mapped[str] = mapped_column(Text, default="running")
+    heard_revision: Mapped[int] = mapped_column(BigInteger, default=0)
+    heard_state: Mapped[str | None] = mapped_column(Text)
+    heard_power: Mapped[str | None] = mapped_column(Text)
+    heard_paid_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    heard: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    heard_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    parked: Mapped[str | None] = mapped_column(Text)
+    renewed_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    renewal_problem: Mapped[str | None] = mapped_column(Text)
+    last_sequence: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class WantedSuspension(Base):
+    """A reason of ours to keep a service suspended.
+
+    `cause`: client, staff or client_debt. Upstream, staff and client_debt share the actor
+    `partner`: the first one sends the suspend, the last one to go sends the resume.
+    """
+
+    __tablename__ = "wanted_suspensions"
+    __table_args__ = (
+        CheckConstraint("cause IN ('client', 'staff', 'client_debt')", name="cause"),
+    )
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id"), primary_key=True)
+    cause: Mapped[str] = mapped_column(Text, primary_key=True)
+    client_id: Mapped[UUID]
+    reason: Mapped[str] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Text)
+    since: Mapped[datetime] = mapped_column(DateTime(timezone=True))

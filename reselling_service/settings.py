@@ -1,0 +1,30 @@
+"""What a reseller can set, from variables that begin with `RESELLING_`."""
+
+from functools import cache
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.contract.basics import CurrencyCode, Edition
+from shared.kit.settings import ServiceSettings
+
+
+class ResellingSettings(ServiceSettings):
+    """Settings of the reselling service. Any edition may resell."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RESELLING_", extra="ignore", hide_input_in_errors=True
+    )
+
+    edition: Edition = Edition.STANDALONE
+    currency: CurrencyCode = "EUR"
+    client_sign_up: bool = True
+    call_timeout_seconds: float = Field(default=15.0, gt=0)
+    stream_silence_seconds: float = Field(default=15.0, gt=0)
+    longest_back_off_seconds: float = Field(default=60.0, gt=0)
+
+
+@cache
+def get_settings() -> ResellingSettings:
+    """The settings of this process."""
+    return ResellingSettings()

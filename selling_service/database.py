@@ -1,0 +1,72 @@
+"""The base of the provider's tables, the jobs, and the transactions that routes ask for.
+
+Whoever needs a transaction in a route depends on one of the annotated sessions below.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from sqlalchemy import BigInteger, ForeignKey
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from selling_service.settings import SellingSettings
+from shared.kit.db import ReadSession, WriteSession, new_metadata
+from shared.kit.jobs import JobColumns, WorkerColumns
+from shared.kit.runtime import Runtime
+
+TENANT_COLUMN = "partner_id"
+TENANT_SETTING = "tandem.partner"
+
+SellingRuntime = Runtime[SellingSettings]
+
+
+class Base(DeclarativeBase):
+    """Every table of the selling service. Tables with `partner_id` are walled off by policies."""
+
+    metadata = new_metadata()
+
+
+class Job(JobColumns, Base):
+    """Jobs of the selling worker; claimed across partners, so without a policy."""
+
+
+class WorkerRow(WorkerColumns, Base):
+    """Workers that were seen alive."""
+
+
+class SandboxClockRow(Base):
+    """How far the sandbox's clock has been moved on. One row at the most."""
+
+    __tablename__ = "sandbox_clock"
+
+    only: Mapped[bool] = mapped_column(primary_key=True, default=True)
+    offset_seconds: Mapped[int] = mapped_column(BigInteger)
+
+
+def get_runtime(request: Request) -> SellingRuntime:
+    """The runtime of this process."""
+    runtime: SellingRuntime = request.app.state.runtime
+    return runtime
+
+
+async def _staff_read(request: Request) -> AsyncIterator[ReadSession]:
+    async with get_runtime(request).staff.read() as session:
+        yield session
+
+
+async def _staff_write(request: Request) -> AsyncIterator[WriteSession]:
+    async with get_runtime(request).staff.write() as session:
+        yield session
+
+
+def partner_key(table: str = "partners") -> Mapped[UUID]:
+    """The column that names the partner whose row it is."""
+    return mapped_column(TENANT_COLUMN, ForeignKey(f"{table}.id"))
+
+
+RuntimeDep = Annotated[SellingRuntime, Depends(get_runtime)]
+# The scope makes the commit happen before the answer is sent.
+StaffRead = Annotated[ReadSession, Depends(_staff_read, scope="function")]
+StaffWrite = Annotated[WriteSession, Depends(_staff_write, scope="function")]

@@ -1,0 +1,38 @@
+"""Tables of the partners' money."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from selling_service.database import Base
+from shared.kit.bookkeeping import BalanceColumns, Books, EntryColumns, HoldColumns
+
+
+class Balance(BalanceColumns, Base):
+    """What the provider owes a partner, or the partner owes within its credit limit."""
+
+    __tablename__ = "balances"
+
+    tenant_id: Mapped[UUID] = mapped_column(
+        "partner_id", ForeignKey("partners.id"), primary_key=True
+    )
+
+
+class Hold(HoldColumns, Base):
+    """Money of an order that isn't active yet."""
+
+    __tablename__ = "holds"
+
+    tenant_id: Mapped[UUID] = mapped_column("partner_id", ForeignKey("partners.id"), index=True)
+
+
+class Entry(EntryColumns, Base):
+    """One side of a money transaction."""
+
+    __tablename__ = "entries"
+
+    tenant_id: Mapped[UUID] = mapped_column("partner_id", ForeignKey("partners.id"), index=True)
+
+
+BOOKS = Books(balances=Balance, holds=Hold, entries=Entry)

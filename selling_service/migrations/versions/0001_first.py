@@ -1,0 +1,39 @@
+"""First tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from selling_service.database import TENANT_COLUMN, TENANT_SETTING, Base
+from shared.kit import rls
+from shared.kit.bookkeeping import floor_trigger, zero_sum_trigger
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_STAFF_ONLY = {"staff", "staff_sessions", "audit_entries", "partner_keys", "sellers", "seller_feeds"}
+
+
+def upgrade() -> None:
+    """Forward."""
+    connection = op.get_bind()
+    Base.metadata.create_all(connection)
+    for statement in [*zero_sum_trigger("entries"), *floor_trigger("balances")]:
+        op.execute(statement)
+    for table in Base.metadata.sorted_tables:
+        op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {rls.STAFF_ROLE}")
+        if table.name not in _STAFF_ONLY:
+            op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {rls.APP_ROLE}")
+        if TENANT_COLUMN in table.c:
+            for statement in rls.protect(table.name, column=TENANT_COLUMN, setting=TENANT_SETTING):
+                op.execute(statement)
+    op.execute(
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {rls.APP_ROLE}, {rls.STAFF_ROLE}"
+    )
+
+
+def downgrade() -> None:
+    """Back."""
+    Base.metadata.drop_all(op.get_bind())
+    op.execute("DROP FUNCTION IF EXISTS entries_zero_sum, balances_floor")

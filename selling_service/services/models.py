@@ -1,0 +1,189 @@
+"""Tables of services, their suspensions, terms, operations and the commands that were received."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from selling_service.database import Base
+from shared.contract.basics import OperationState, ServiceState
+from shared.kit.idempotency import CommandColumns
+
+
+def _one_of(column: str, values: object) -> str:
+    listed = ", ".join(f"'{value}'" for value in values)  # type: ignore[attr-defined]
+    return f"{column} IN ({listed})"
+
+
+class ServiceRow(Base):
+    """The thing sold.
+
+    `state` and `power` are what was carried out, `wanted_power` is what it returns to after
+    suspensions. `fence` grows with each attempt on the platform. Host name and guest content are
+    encrypted; the password's hash is wiped once the VM exists.
+    """
+
+    __tablename__ = "services"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", ServiceState), name="state"),
+        CheckConstraint("power IN ('running', 'stopped')", name="power"),
+        CheckConstraint("wanted_power IN ('running', 'stopped')", name="wanted_power"),
+        CheckConstraint(
+            "state IN ('ordered', 'provisioning', 'failed', 'terminating', 'terminated', 'deleted')"
+            " OR (activated_at IS NOT NULL AND paid_until IS NOT NULL)",
+            name="active_is_paid",
+        ),
+        CheckConstraint("(state = 'terminated') <= (delete_at IS NOT NULL)", name="terminated"),
+        UniqueConstraint("partner_id", "service_ref"),
+        UniqueConstraint("partner_id", "id"),
+        ForeignKeyConstraint(
+            ["partner_id", "account_id"], ["accounts.partner_id", "accounts.id"]
+        ),
+        Index("ix_services_account", "account_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partners.id"))
+    installation_id: Mapped[UUID] = mapped_column(ForeignKey("installations.id"))
+    account_id: Mapped[UUID]
+    service_ref: Mapped[UUID]
+    client_ref: Mapped[UUID]
+    tariff_id: Mapped[UUID] = mapped_column(ForeignKey("tariffs.id"))
+    tariff_version_id: Mapped[UUID] = mapped_column(ForeignKey("tariff_versions.id"))
+    tariff_version: Mapped[int] = mapped_column(Integer)
+    data_center_id: Mapped[UUID] = mapped_column(ForeignKey("data_centers.id"))
+    period: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    power: Mapped[str] = mapped_column(Text, default="stopped")
+    wanted_power: Mapped[str] = mapped_column(Text, default="running")
+    revision: Mapped[int] = mapped_column(BigInteger, default=1)
+    fence: Mapped[int] = mapped_column(BigInteger, default=0)
+    vcpu: Mapped[int] = mapped_column(Integer)
+    ram_mib: Mapped[int] = mapped_column(Integer)
+    disk_gib: Mapped[int] = mapped_column(Integer)
+    ipv4: Mapped[int] = mapped_column(Integer)
+    addresses: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    os: Mapped[str] = mapped_column(Text)
+    image: Mapped[str] = mapped_column(Text)
+    hostname: Mapped[bytes] = mapped_column(LargeBinary)
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
+    order_fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    terms: Mapped[int] = mapped_column(Integer, default=0)
+    activated_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    paid_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    terminate_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    terminated_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    terminated_by: Mapped[str | None] = mapped_column(Text)
+    delete_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class SuspensionRow(Base):
+    """One actor's suspension of one service. It stands from the acceptance of its command."""
+
+    __tablename__ = "suspensions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["partner_id", "service_id"], ["services.partner_id", "services.id"]
+        ),
+    )
+
+    service_id: Mapped[UUID] = mapped_column(primary_key=True)
+    actor: Mapped[str] = mapped_column(Text, primary_key=True)
+    partner_id: Mapped[UUID]
+    reason: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class TermRow(Base):
+    """A paid term. One charge per term: the start is unique per service."""
+
+    __tablename__ = "terms"
+    __table_args__ = (
+        UniqueConstraint("service_id", "starts_at"),
+        CheckConstraint("ends_at > starts_at", name="order"),
+        ForeignKeyConstraint(
+            ["partner_id", "service_id"], ["services.partner_id", "services.id"]
+        ),
+    )
+
+    service_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    partner_id: Mapped[UUID]
+    starts_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    ends_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    amount: Mapped[int] = mapped_column(BigInteger)
+
+
+class OperationRow(Base):
+    """One execution of a command, or of what the provider or the clock decided.
+
+    `content` is the client's content of this operation, encrypted, wiped when it ends.
+    """
+
+    __tablename__ = "operations"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", OperationState), name="state"),
+        CheckConstraint(
+            "(state IN ('succeeded', 'failed', 'superseded', 'cancelled'))"
+            " = (finished_at IS NOT NULL)",
+            name="finished",
+        ),
+        ForeignKeyConstraint(
+            ["partner_id", "service_id"], ["services.partner_id", "services.id"]
+        ),
+        Index("ix_operations_service", "service_id", "id"),
+        Index(
+            "ix_operations_open",
+            "service_id",
+            postgresql_where=text("finished_at IS NULL"),
+        ),
+        Index("ix_operations_command", "partner_id", "command_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    partner_id: Mapped[UUID]
+    service_id: Mapped[UUID]
+    service_ref: Mapped[UUID]
+    command_id: Mapped[UUID | None]
+    job_id: Mapped[int | None] = mapped_column(BigInteger)
+    hold_id: Mapped[UUID | None]
+    kind: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    progress: Mapped[int] = mapped_column(Integer, default=0)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    request_id: Mapped[UUID | None]
+    traceparent: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class ReceivedCommand(CommandColumns, Base):
+    """A command of a partner as it was received and answered."""
+
+    __tablename__ = "received_commands"
+
+    tenant_id: Mapped[UUID] = mapped_column(
+        "partner_id", ForeignKey("partners.id"), primary_key=True
+    )

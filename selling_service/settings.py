@@ -1,0 +1,49 @@
+"""What a provider can set, from variables that begin with `SELLING_`."""
+
+from datetime import timedelta
+from functools import cache
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.contract.basics import CurrencyCode, Edition
+from shared.kit.settings import ServiceSettings
+
+
+class SellingSettings(ServiceSettings):
+    """Settings of the selling service."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SELLING_", extra="ignore", hide_input_in_errors=True
+    )
+
+    edition: Edition = Edition.HOSTING_CLOUD
+    currency: CurrencyCode = "EUR"
+    expiry_slack_seconds: int = Field(default=900, ge=0)
+    retention_seconds: int = Field(default=14 * 86400, ge=0)
+    platform: str = Field(default="simulated", pattern="^(simulated|qemu)$")
+    qemu_directory: str = ".tandem/qemu"
+    qemu_kernel: str | None = None
+    qemu_initrd: str | None = None
+    qemu_base_image: str | None = None
+    qemu_acceleration: str = "tcg"
+    qemu_memory_floor_mib: int = 96
+    requests_per_minute: int = Field(default=6000, ge=1)
+    urgent_requests_per_minute: int = Field(default=6000, ge=1)
+    open_streams: int = Field(default=10, ge=1)
+
+    @property
+    def expiry_slack(self) -> timedelta:
+        """How long after `paid_until` a service goes on."""
+        return timedelta(seconds=self.expiry_slack_seconds)
+
+    @property
+    def retention(self) -> timedelta:
+        """How long a terminated service can be restored."""
+        return timedelta(seconds=self.retention_seconds)
+
+
+@cache
+def get_settings() -> SellingSettings:
+    """The settings of this process."""
+    return SellingSettings()
