@@ -1,0 +1,123 @@
+"""Gives every test a real PostgreSQL: one server per test process, one fresh database per test.
+
+With TEST_POSTGRES_URL (a superuser's) the server is that one, shared by all test processes.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import hypothesis
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from local_stack import migrations
+from local_stack.postgres import EmbeddedPostgres
+
+# A busy machine is no failure, so examples have no deadline of their own.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresServer:
+    """A server for tests; `admin_url` is a superuser's, `prefix` keeps test processes apart."""
+
+    admin_url: str
+    prefix: str
+    lock: Path
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def url(self, database: str) -> str:
+        """Return the superuser's SQLAlchemy URL of a database."""
+        return make_url(self.admin_url).set(database=database).render_as_string(hide_password=False)
+
+    @contextmanager
+    def database(self, *, template: str = "template0") -> Iterator[str]:
+        """Give the name of a new database; it and what is still connected to it go afterwards."""
+        name = f"{self.prefix}_{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield name
+        finally:
+            self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    @contextmanager
+    def template(self, service: str) -> Iterator[str]:
+        """Give the name of a database with all migrations of `selling` or `reselling`."""
+        with self.database() as name:
+            with self._one_at_a_time():
+                migrations.upgrade(service, url=self.url(name))
+            yield name
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Keep other test processes out: roles belong to the whole server."""
+        with self.lock.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _execute(self, statement: str) -> None:
+        asyncio.run(_execute(self.admin_url, statement))
+
+
+async def _execute(url: str, statement: str) -> None:
+    engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(statement))
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """The server of this test process."""
+    prefix = f"tandem_test_{os.getpid()}"
+    lock = tmp_path_factory.getbasetemp().parent / "migrations.lock"
+    given = os.environ.get("TEST_POSTGRES_URL")
+    if given:
+        yield PostgresServer(admin_url=given, prefix=prefix, lock=lock)
+        return
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield PostgresServer(admin_url=server.url("postgres"), prefix=prefix, lock=lock)
+
+
+@pytest.fixture(scope="session")
+def selling_template(postgres: PostgresServer) -> Iterator[str]:
+    """Name of a migrated, empty database of the selling service; nobody connects to it."""
+    with postgres.template("selling") as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def reselling_template(postgres: PostgresServer) -> Iterator[str]:
+    """Name of a migrated, empty database of the reselling service; nobody connects to it."""
+    with postgres.template("reselling") as name:
+        yield name
+
+
+@pytest.fixture
+def selling_database_url(postgres: PostgresServer, selling_template: str) -> Iterator[str]:
+    """Superuser's URL of a fresh database of the selling service, with the three roles."""
+    with postgres.database(template=selling_template) as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture
+def reselling_database_url(postgres: PostgresServer, reselling_template: str) -> Iterator[str]:
+    """Superuser's URL of a fresh database of the reselling service, with the three roles."""
+    with postgres.database(template=reselling_template) as name:
+        yield postgres.url(name)
+
+
+@pytest.fixture
+def empty_database_url(postgres: PostgresServer) -> Iterator[str]:
+    """Superuser's URL of a fresh database with nothing in it, for what stands on no service."""
+    with postgres.database() as name:
+        yield postgres.url(name)
