@@ -6,7 +6,7 @@ Input models forbid unknown fields, output models ignore them, so that a newer s
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
@@ -18,6 +18,9 @@ CONTRACT_HEADER = "Tandem-Contract"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
 REQUEST_ID_HEADER = "X-Request-Id"
+
+
+Item = TypeVar("Item")
 
 
 class Input(BaseModel):
@@ -183,7 +186,7 @@ class TerminateWhen(StrEnum):
     PERIOD_END = "period_end"
 
 
-class Page[Item](Output):
+class Page(Output, Generic[Item]):
     """One page of a list. Ask again with `after=<next>` until `next` is null."""
 
     items: list[Item]

@@ -8,7 +8,7 @@ The balance row is the last lock but one (the feed's) in the order of locks.
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Index, Text, select, text
@@ -129,6 +129,11 @@ def floor_trigger(table: str) -> list[str]:
     ]
 
 
+B = TypeVar("B", bound=BalanceColumns)
+H = TypeVar("H", bound=HoldColumns)
+E = TypeVar("E", bound=EntryColumns)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
     """What money moves for: its kind, the command or operation, the service, a line of text."""
@@ -139,7 +144,7 @@ class Posting:
     service_id: UUID | None = None
 
 
-class Books[B: BalanceColumns, H: HoldColumns, E: EntryColumns]:
+class Books(Generic[B, H, E]):
     """The statements on one set of tables."""
 
     def __init__(self, *, balances: type[B], holds: type[H], entries: type[E]) -> None:

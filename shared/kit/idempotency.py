@@ -7,7 +7,7 @@ savepoint) but not the row. Nothing is marked "running" beforehand: a crash leav
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import DateTime, LargeBinary, Text, select, text
@@ -44,6 +44,9 @@ class CommandColumns:
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+Command = TypeVar("Command", bound=CommandColumns)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What is answered, and answered again: status, JSON body, headers that belong to it."""
@@ -76,7 +79,7 @@ async def lock_command(session: WriteSession, *, tenant_id: UUID, command_id: UU
     return bool(held)
 
 
-async def answer_once[Command: CommandColumns](
+async def answer_once(
     session: WriteSession,
     table: type[Command],
     request: Request,
@@ -113,7 +116,7 @@ async def answer_once[Command: CommandColumns](
     return answer
 
 
-async def find_command[Command: CommandColumns](
+async def find_command(
     session: WriteSession, table: type[Command], *, tenant_id: UUID, command_id: UUID
 ) -> Command | None:
     """The command as it is remembered."""
@@ -121,7 +124,7 @@ async def find_command[Command: CommandColumns](
     return (await session.scalars(statement)).one_or_none()
 
 
-async def _again[Command: CommandColumns](
+async def _again(
     known: Command, request: Request, replay: Callable[[Command], Awaitable[Answer]]
 ) -> Answer:
     if known.state == CommandState.CANCELLED and known.answer is None and known.operation_id is None:
@@ -142,7 +145,7 @@ async def _again[Command: CommandColumns](
     )
 
 
-def _remember[Command: CommandColumns](
+def _remember(
     session: WriteSession, table: type[Command], request: Request, answer: Answer
 ) -> Command:
     refused = answer.status >= 400  # noqa: PLR2004

@@ -6,7 +6,7 @@ Cursors are opaque: base64 of the id's bytes. Rows are listed oldest first, by U
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import Query
@@ -20,6 +20,9 @@ After = Annotated[
     str | None, Query(max_length=64, description="`next` of the page before.", examples=[None])
 ]
 DEFAULT_LIMIT = 50
+
+Row = TypeVar("Row")
+Item = TypeVar("Item")
 
 
 def encode_cursor(row_id: UUID) -> str:
@@ -38,7 +41,7 @@ def decode_cursor(cursor: str | None) -> UUID | None:
         raise ProblemError(CURSOR_INVALID, detail) from error
 
 
-def make_page[Row, Item](
+def make_page(
     rows: Sequence[Row],
     *,
     limit: int,

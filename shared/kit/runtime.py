@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Generic, TypeVar
 
 import structlog
 from sqlalchemy import text
@@ -21,7 +22,10 @@ _log = structlog.get_logger(__name__)
 _CLOCK_POLL_SECONDS = 0.2
 
 
-class Runtime[S: ServiceSettings]:
+S = TypeVar("S", bound=ServiceSettings)
+
+
+class Runtime(Generic[S]):
     """One per process. `app` is bound by row-level security, `staff` sees every tenant."""
 
     def __init__(self, settings: S, *, tenant_setting: str, clock: Clock | None = None) -> None:
