@@ -1,6 +1,7 @@
 """Gives every test a real PostgreSQL: one server per test process, one fresh database per test.
 
-With TEST_POSTGRES_URL (a superuser's) the server is that one, shared by all test processes.
+With TEST_POSTGRES_URL (a superuser's) the server is that one, shared by all test processes; with
+TEST_POSTGRES_MAJOR it is the embedded kind, but of that major version, from wherever it is found.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from sqlalchemy.pool import NullPool
 
 from local_stack import migrations
 from local_stack.postgres import EmbeddedPostgres
+from local_stack.postgres_binaries import find_binaries
 
 # A busy machine is no failure, so examples have no deadline of their own.
 hypothesis.settings.register_profile("house", deadline=None)
@@ -84,7 +86,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
     if given:
         yield PostgresServer(admin_url=given, prefix=prefix, lock=lock)
         return
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+    major = os.environ.get("TEST_POSTGRES_MAJOR")
+    binaries = find_binaries(major=int(major)) if major else None
+    folder = tmp_path_factory.mktemp("postgres")
+    with EmbeddedPostgres(folder, durable=False, binaries=binaries) as server:
         yield PostgresServer(admin_url=server.url("postgres"), prefix=prefix, lock=lock)
 
 
