@@ -16,7 +16,7 @@ _LONGEST_WAIT = 0.1
 def write_whole(path: Path, text: str) -> None:
     """Replace the file's content: a reader sees the old text or the new one, never a part."""
     fresh = path.with_name(f"{path.name}.new")
-    with open(fresh, "w", encoding="utf-8", opener=_private) as out:  # noqa: PTH123  # for the opener
+    with open(fresh, "w", encoding="utf-8", opener=_private) as out:
         out.write(text)
         out.flush()
         os.fsync(out.fileno())
