@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,14 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may pass through, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
 
 
 async def ask(server: EmbeddedPostgres, question: str) -> object:
@@ -212,17 +221,14 @@ async def test_system_postgres_is_found_and_runs(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 async def test_root_without_user_namespaces_runs_it_as_nobody(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path_factory.getbasetemp() / "nobody"
-    for parent in (folder.parent, folder.parent.parent):
-        parent.chmod(0o711)
     identity = Identity(text="user:65534:65534", uid=65534, gid=65534)
     monkeypatch.setattr("local_stack.postgres.choose_identity", lambda: identity)
-    with EmbeddedPostgres(folder, durable=False) as server:
+    with EmbeddedPostgres(open_folder / "pg", durable=False) as server:
         assert os.stat(f"/proc/{server.pid}").st_uid == 65534  # noqa: PTH116 (of one file, at once)
         assert await ask(server, "SELECT 1") == 1
     monkeypatch.undo()
-    with EmbeddedPostgres(folder, durable=False) as server:
+    with EmbeddedPostgres(open_folder / "pg", durable=False) as server:
         assert await ask(server, "SELECT 1") == 1
         assert server.data.stat().st_uid == postgres_process.choose_identity().uid
