@@ -39,6 +39,7 @@ class Tariff(Base):
     enabled: Mapped[bool] = mapped_column(default=False)
     withdrawn: Mapped[bool] = mapped_column(default=False)
     markup_percent: Mapped[Decimal] = mapped_column(Numeric(7, 2))
+    currency: Mapped[str] = mapped_column(Text)
     os_templates: Mapped[list[str]] = mapped_column(ARRAY(Text))
     upstream: Mapped[dict[str, Any]] = mapped_column(JSONB)
     imported_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
