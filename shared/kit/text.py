@@ -1,0 +1,41 @@
+"""Types of text that people send: what a database can't keep or a terminal obeys is refused."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROLS_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def _one_line(value: str) -> str:
+    if _CONTROLS.search(value):
+        message = "control characters and line breaks aren't allowed here"
+        raise ValueError(message)
+    return value
+
+
+def _some_lines(value: str) -> str:
+    if _CONTROLS_BUT_LINES.search(value):
+        message = "control characters aren't allowed here"
+        raise ValueError(message)
+    return value
+
+
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_one_line),
+]
+Lines = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=4000),
+    AfterValidator(_some_lines),
+]
+# Not stripped, and of any characters but NUL, which C libraries take for the end.
+Password = Annotated[
+    str,
+    StringConstraints(strip_whitespace=False, min_length=10, max_length=200, pattern=r"^[^\x00]*$"),
+    Field(examples=["correct horse battery"], repr=False),
+]
