@@ -1,0 +1,1 @@
+"""The shared suite of the platform drivers, and what is each driver's own."""
