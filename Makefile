@@ -42,7 +42,7 @@ bench: $(STAMP) ## Measure: event latency and orders per second, beside their fl
 
 clean: ## Stop the pair, remove what was built; the data of `make up` (.tandem) stay
 	@if [ -x $(BIN)/tandem ] && [ -d .tandem ]; then $(BIN)/tandem down; fi
-	rm -rf $(VENV) build dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-* build dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: $(STAMP) ## Resolve the newest allowed versions into requirements.lock
