@@ -1,0 +1,30 @@
+"""People who log in to run a service: staff with roles, their sessions, and what they changed."""
+
+from shared.kit.people.access import StaffGuard
+from shared.kit.people.auditing import audit
+from shared.kit.people.members import change_password, create_member
+from shared.kit.people.principals import Role, StaffPrincipal, Unattended
+from shared.kit.people.tables import (
+    AuditColumns,
+    People,
+    StaffColumns,
+    StaffLockoutColumns,
+    StaffSessionColumns,
+    seal_audit,
+)
+
+__all__ = [
+    "AuditColumns",
+    "People",
+    "Role",
+    "StaffColumns",
+    "StaffGuard",
+    "StaffLockoutColumns",
+    "StaffPrincipal",
+    "StaffSessionColumns",
+    "Unattended",
+    "audit",
+    "change_password",
+    "create_member",
+    "seal_audit",
+]

@@ -1,0 +1,97 @@
+"""Writes and lists the audit: one entry per change, in the change's own transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
+from sqlalchemy import select
+
+from shared.kit.db import ReadSession, WriteSession
+from shared.kit.ids import new_id
+from shared.kit.people.principals import Doer, StaffPrincipal
+from shared.kit.people.tables import AuditColumns, People
+from shared.kit.telemetry import current_request_id, current_trace
+
+_SECRETS = ("password", "secret", "token")
+_HIDDEN = "[hidden]"
+
+
+async def audit(
+    session: WriteSession,
+    people: People,
+    doer: Doer,
+    action: str,
+    *,
+    object_type: str,
+    object_id: UUID | str,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Remember a change, e.g. `partner.block` of a `partner`.
+
+    `before` and `after` hold what changed as JSON can say it, dates and ids included; values whose
+    name speaks of a password, secret or token are hidden.
+    """
+    entry = people.audit()
+    entry.id, entry.at = new_id(), session.clock.now()
+    person = isinstance(doer, StaffPrincipal)
+    entry.actor_kind = "staff" if person else str(doer)
+    entry.actor_id = doer.id if isinstance(doer, StaffPrincipal) else None
+    entry.action, entry.object_type, entry.object_id = action, object_type, str(object_id)
+    entry.before, entry.after = _without_secrets(before), _without_secrets(after)
+    entry.request_id = current_request_id()
+    entry.traceparent = current_trace().header()
+    session.add(entry)
+    await session.flush()
+
+
+def _without_secrets(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if values is None:
+        return None
+    kept: dict[str, Any] = to_jsonable_python(_hide(values))
+    return kept
+
+
+def _hide(value: object) -> object:
+    """Nested values too."""
+    if isinstance(value, Mapping):
+        return {
+            str(name): _HIDDEN if any(word in str(name) for word in _SECRETS) else _hide(inner)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_hide(inner) for inner in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Which entries are wanted; None stands for all."""
+
+    object_type: str | None = None
+    object_id: str | None = None
+    actor_id: UUID | None = None
+
+
+async def list_audit(
+    session: ReadSession,
+    people: People,
+    wanted: AuditFilter,
+    *,
+    after: UUID | None,
+    limit: int,
+) -> Sequence[AuditColumns]:
+    """Up to `limit + 1` entries, oldest first."""
+    table = people.audit
+    statement = select(table).order_by(table.id).limit(limit + 1)
+    if after is not None:
+        statement = statement.where(table.id > after)
+    if wanted.object_type is not None:
+        statement = statement.where(table.object_type == wanted.object_type)
+    if wanted.object_id is not None:
+        statement = statement.where(table.object_id == wanted.object_id)
+    if wanted.actor_id is not None:
+        statement = statement.where(table.actor_id == wanted.actor_id)
+    return (await session.scalars(statement)).all()

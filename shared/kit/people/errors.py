@@ -1,0 +1,8 @@
+"""Problems that only staff meet. They never cross the wire between the services."""
+
+from shared.contract.problems import ProblemType
+
+ROLE_REQUIRED = ProblemType("role_required", 403, "Your role doesn't allow this")
+LOGIN_TAKEN = ProblemType("login_taken", 409, "Somebody has this e-mail address already")
+LAST_OWNER = ProblemType("last_owner", 409, "The last owner can't be removed")
+WRONG_PASSWORD = ProblemType("wrong_password", 403, "The current password is wrong")

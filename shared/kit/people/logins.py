@@ -1,0 +1,137 @@
+"""Lets staff in and out: passwords, sessions of twelve hours, and a lock after too many attempts.
+
+An attempt is counted before its password is looked at, so that a hundred at once count as well.
+Unknown and deactivated logins take as long, answer the same and are locked the same.
+"""
+
+import math
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import case, delete, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from shared.contract.problems import RATE_LIMITED, UNAUTHORIZED
+from shared.kit.db import Database, ReadSession, WriteSession
+from shared.kit.keys import hash_secret, make_session_token
+from shared.kit.passwords import verify_password
+from shared.kit.people.principals import Role, StaffPrincipal
+from shared.kit.people.tables import People, StaffColumns
+from shared.kit.problems import ProblemError
+
+SESSION_LIFE = timedelta(hours=12)
+MOST_ATTEMPTS = 10
+LOCK = timedelta(minutes=5)
+_FORGET_ATTEMPTS = timedelta(days=1)
+
+
+async def log_in(
+    database: Database, people: People, *, email: str, password: str
+) -> tuple[str, datetime]:
+    """The session's token, shown once, and its end. Raises `unauthorized`, `rate_limited`."""
+    async with database.write() as session:
+        await count_attempt(session, people, email=email)
+        found = await _find_active(session, people, email=email)
+    fits = await verify_password(password, found.password_hash if found else None)
+    if found is None or not fits:
+        detail = "The e-mail address or the password is wrong."
+        raise ProblemError(UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
+    async with database.write() as session:
+        await forget_attempts(session, people, email=email)
+        return await _open_session(session, people, staff_id=found.id)
+
+
+async def count_attempt(session: WriteSession, people: People, *, email: str) -> None:
+    """Count one attempt at this login. Raises `rate_limited` once there were too many."""
+    table, now = people.lockouts, session.clock.now()
+    over = now - LOCK
+    login_hash = _login_hash(session, email)
+    statement = insert(table).values(login_hash=login_hash, attempts=1, last_at=now)
+    counted = await session.scalar(
+        statement.on_conflict_do_update(
+            index_elements=["login_hash"],
+            set_={
+                "attempts": case((table.last_at <= over, 1), else_=table.attempts + 1),
+                "last_at": now,
+            },
+            where=or_(table.attempts < MOST_ATTEMPTS, table.last_at <= over),
+        ).returning(table.attempts)
+    )
+    if counted is None:
+        raise await _locked(session, people, email=email)
+
+
+async def _locked(session: ReadSession, people: People, *, email: str) -> ProblemError:
+    table = people.lockouts
+    statement = select(table.last_at).where(table.login_hash == _login_hash(session, email))
+    last_at = (await session.execute(statement)).scalar_one()
+    seconds = max(1, math.ceil((last_at + LOCK - session.clock.now()).total_seconds()))
+    detail = f"Too many attempts at this login. Wait {seconds} s, or let an owner set a password."
+    return ProblemError(RATE_LIMITED, detail, headers={"Retry-After": str(seconds)})
+
+
+async def forget_attempts(session: WriteSession, people: People, *, email: str) -> None:
+    """A success, or a new password: begin to count anew. Old counts of anybody go as well."""
+    table = people.lockouts
+    old = session.clock.now() - _FORGET_ATTEMPTS
+    mine = table.login_hash == _login_hash(session, email)
+    await session.execute(delete(table).where(or_(mine, table.last_at < old)))
+
+
+async def log_out(session: WriteSession, people: People, *, token: str) -> None:
+    """End this session."""
+    table = people.sessions
+    await session.execute(delete(table).where(table.token_hash == hash_secret(token)))
+
+
+async def end_sessions(session: WriteSession, people: People, *, staff_id: UUID) -> None:
+    """End all sessions of a person."""
+    table = people.sessions
+    await session.execute(delete(table).where(table.staff_id == staff_id))
+
+
+async def find_principal(
+    session: ReadSession, people: People, *, token: str
+) -> StaffPrincipal | None:
+    """Whose session this is; None where it is over, unknown, or of somebody who has left."""
+    staff, sessions = people.staff, people.sessions
+    statement = (
+        select(staff.id, staff.email, staff.role)
+        .join(sessions, sessions.staff_id == staff.id)
+        .where(
+            sessions.token_hash == hash_secret(token),
+            sessions.expires_at > session.clock.now(),
+            staff.deactivated_at.is_(None),
+        )
+    )
+    row: Any = (await session.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    return StaffPrincipal(id=row.id, email=row.email, role=Role(row.role))
+
+
+async def _find_active(session: ReadSession, people: People, *, email: str) -> StaffColumns | None:
+    table = people.staff
+    statement = select(table).where(table.email == email, table.deactivated_at.is_(None))
+    return (await session.scalars(statement)).one_or_none()
+
+
+async def _open_session(
+    session: WriteSession, people: People, *, staff_id: UUID
+) -> tuple[str, datetime]:
+    """Sessions that are over go with the next login of the same person."""
+    table, now = people.sessions, session.clock.now()
+    gone = delete(table).where(table.staff_id == staff_id, table.expires_at <= now)
+    await session.execute(gone)
+    token, token_hash = make_session_token()
+    row = table()
+    row.token_hash, row.staff_id = token_hash, staff_id
+    row.created_at, row.expires_at = now, now + SESSION_LIFE
+    session.add(row)
+    await session.flush()
+    return token, row.expires_at
+
+
+def _login_hash(session: ReadSession, email: str) -> bytes:
+    return session.vault.fingerprint(b"staff login", email.encode())

@@ -1,0 +1,102 @@
+"""The columns of `staff`, its sessions, its lockouts and the audit, declared by each service."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, Integer, LargeBinary, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+
+from shared.kit.rls import STAFF_ROLE
+
+
+class StaffColumns:
+    """A person who may log in. `email` is in lower case; one who has left is deactivated."""
+
+    __tablename__ = "staff"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(Text)
+    password_hash: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    deactivated_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    @declared_attr.directive
+    @classmethod
+    def __table_args__(cls) -> tuple[object, ...]:
+        roles = "role IN ('owner', 'operator', 'finance', 'read_only')"
+        return (CheckConstraint(roles, name="role"),)
+
+
+class StaffSessionColumns:
+    """A login, known by the hash of its token."""
+
+    __tablename__ = "staff_sessions"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class StaffLockoutColumns:
+    """Attempts at a login since the last success, also at one that doesn't exist.
+
+    The address is kept as an HMAC: what a stranger typed is nobody's business.
+    """
+
+    __tablename__ = "staff_lockouts"
+
+    login_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    attempts: Mapped[int] = mapped_column(Integer)
+    last_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+
+
+class AuditColumns:
+    """Who changed what. `actor_id` is a person's where `actor_kind` is staff, null otherwise."""
+
+    __tablename__ = "audit_entries"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    actor_kind: Mapped[str] = mapped_column(Text)
+    actor_id: Mapped[UUID | None]
+    action: Mapped[str] = mapped_column(Text)
+    object_type: Mapped[str] = mapped_column(Text)
+    object_id: Mapped[str] = mapped_column(Text)
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    request_id: Mapped[UUID | None]
+    traceparent: Mapped[str] = mapped_column(Text)
+
+    @declared_attr.directive
+    @classmethod
+    def __table_args__(cls) -> tuple[object, ...]:
+        kinds = "actor_kind IN ('staff', 'cli', 'system')"
+        return (
+            CheckConstraint(kinds, name="actor_kind"),
+            CheckConstraint("(actor_kind = 'staff') = (actor_id IS NOT NULL)", name="actor_id"),
+            Index("ix_audit_entries_object", "object_type", "object_id", "id"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """The four tables of one service."""
+
+    staff: type[StaffColumns]
+    sessions: type[StaffSessionColumns]
+    lockouts: type[StaffLockoutColumns]
+    audit: type[AuditColumns]
+
+
+def seal_audit(table: str = "audit_entries") -> list[str]:
+    """SQL for a migration: staff's login may add to the audit and read it, and nothing else."""
+    return [
+        f"REVOKE ALL ON {table} FROM {STAFF_ROLE}",
+        f"GRANT SELECT, INSERT ON {table} TO {STAFF_ROLE}",
+    ]
