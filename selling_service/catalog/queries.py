@@ -69,8 +69,8 @@ async def os_image(session: ReadSession, code: str) -> str | None:
 
 async def os_titles(session: ReadSession) -> dict[str, str]:
     """Return the titles of all OS templates by code."""
-    rows = await session.execute(select(OSTemplateRow.code, OSTemplateRow.title))
-    return {code: title for code, title in rows.all()}
+    rows = await session.scalars(select(OSTemplateRow))
+    return {row.code: row.title for row in rows}
 
 
 def number_in_effect(session: ReadSession) -> ScalarSelect[int]:
@@ -89,13 +89,13 @@ async def _load(
 ) -> list[OfferedVersion]:
     """One row per price; columns and not entities, so that stock is read anew each time."""
     rows = (await session.execute(_statement(partner_id).where(*criteria))).all()
-    grouped: dict[UUID, list[Row[Any]]] = {}
+    grouped: dict[UUID, list[Row[*tuple[Any, ...]]]] = {}
     for row in rows:
         grouped.setdefault(row.version_id, []).append(row)
     return [_version(group) for group in grouped.values()]
 
 
-def _statement(partner_id: UUID) -> Select[Any]:
+def _statement(partner_id: UUID) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Tariff.id.label("tariff_id"),
@@ -129,7 +129,7 @@ def _statement(partner_id: UUID) -> Select[Any]:
     )
 
 
-def _version(rows: Sequence[Row[Any]]) -> OfferedVersion:
+def _version(rows: Sequence[Row[*tuple[Any, ...]]]) -> OfferedVersion:
     row = rows[0]
     listed = {
         Period(price.period): ListPrice(price=price.price, setup_fee=price.setup_fee)

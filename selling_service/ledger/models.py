@@ -1,11 +1,14 @@
-"""Tables of the partners' money."""
+"""Tables of the partners' money, and the books on them; made for a partner when first needed."""
 
 from uuid import UUID
 
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from selling_service.database import Base
+from selling_service.settings import SellingSettings
+from shared.contract.basics import CurrencyCode
 from shared.kit.bookkeeping import BalanceColumns, Books, EntryColumns, HoldColumns
 
 
@@ -35,4 +38,17 @@ class Entry(EntryColumns, Base):
     tenant_id: Mapped[UUID] = mapped_column("partner_id", ForeignKey("partners.id"), index=True)
 
 
-BOOKS = Books(balances=Balance, holds=Hold, entries=Entry)
+class _MoneySettings(BaseSettings):
+    """The one setting that the books need, wherever they are used."""
+
+    model_config = SettingsConfigDict(env_prefix="SELLING_", extra="ignore")
+
+    currency: CurrencyCode = SellingSettings.model_fields["currency"].default
+
+
+def currency() -> str:
+    """Return the currency of a balance that is made now."""
+    return _MoneySettings().currency
+
+
+BOOKS = Books(balances=Balance, holds=Hold, entries=Entry, currency=currency)

@@ -95,9 +95,7 @@ async def release(
     )
 
 
-async def record_capacity(
-    session: WriteSession, *, data_center_id: UUID, capacity: Totals
-) -> None:
+async def record_capacity(session: WriteSession, *, data_center_id: UUID, capacity: Totals) -> None:
     """Keep what the platform says it has in all. What is reserved is our own count."""
     await session.execute(
         update(DataCenter)
