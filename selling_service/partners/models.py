@@ -3,11 +3,20 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, LargeBinary, Text
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from selling_service.database import Base
+from selling_service.database import TENANT_SETTING, Base
+from shared.kit import rls
 
 
 class Partner(Base):
@@ -28,9 +37,10 @@ class Installation(Base):
     """One reselling installation of a partner; several may share the partner's account."""
 
     __tablename__ = "installations"
+    __table_args__ = (UniqueConstraint("partner_id", "name"), UniqueConstraint("partner_id", "id"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partners.id"), index=True)
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partners.id"))
     name: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
@@ -39,10 +49,15 @@ class PartnerKey(Base):
     """A bearer key. The secret is kept as a hash; `revoked_at` and `expires_at` end it."""
 
     __tablename__ = "partner_keys"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["partner_id", "installation_id"], ["installations.partner_id", "installations.id"]
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     partner_id: Mapped[UUID] = mapped_column(ForeignKey("partners.id"), index=True)
-    installation_id: Mapped[UUID] = mapped_column(ForeignKey("installations.id"))
+    installation_id: Mapped[UUID]
     name: Mapped[str] = mapped_column(Text)
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary)
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
@@ -50,3 +65,30 @@ class PartnerKey(Base):
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+def guard_partners() -> list[str]:
+    """SQL for the migration that makes these tables, after its grants.
+
+    The partners' login reads its own partner and its installations. Keys it can't read at all: a
+    key is looked up before there is a principal, by a function that answers for one id only.
+    """
+    return [
+        *rls.protect("partners", column="id", setting=TENANT_SETTING),
+        f"REVOKE ALL ON partners, installations, partner_keys FROM {rls.APP_ROLE}",
+        f"GRANT SELECT ON partners, installations TO {rls.APP_ROLE}",
+        """
+        CREATE FUNCTION partner_key_lookup(wanted uuid) RETURNS TABLE (
+            key_id uuid, partner_id uuid, installation_id uuid, secret_hash bytea, scopes text[],
+            allowed_networks text[], expires_at timestamptz, revoked_at timestamptz,
+            state text, name text
+        ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+            SELECT k.id, k.partner_id, k.installation_id, k.secret_hash, k.scopes,
+                   k.allowed_networks, k.expires_at, k.revoked_at, p.state, p.name
+            FROM public.partner_keys k JOIN public.partners p ON p.id = k.partner_id
+            WHERE k.id = wanted
+        $$
+        """,
+        "REVOKE ALL ON FUNCTION partner_key_lookup(uuid) FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION partner_key_lookup(uuid) TO {rls.APP_ROLE}, {rls.STAFF_ROLE}",
+    ]

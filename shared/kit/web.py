@@ -55,6 +55,8 @@ class Edge:
                     out = MutableHeaders(scope=message)
                     out[REQUEST_ID_HEADER] = str(current_request_id())
                     out["traceparent"] = trace.header()
+                    # What a dependency wants on every answer, also on problems and raw responses.
+                    out.update(scope.get("answer_headers", {}))
                     if scope["path"].startswith(BASE_PATH):
                         out[CONTRACT_HEADER] = CONTRACT_VERSION
                     _count(scope, status, began)

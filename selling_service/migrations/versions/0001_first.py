@@ -1,18 +1,19 @@
 """First tables."""
 
-import sqlalchemy as sa
 from alembic import op
 
 from selling_service.database import TENANT_COLUMN, TENANT_SETTING, Base
+from selling_service.partners.models import guard_partners
 from shared.kit import rls
 from shared.kit.bookkeeping import floor_trigger, zero_sum_trigger
+from shared.kit.people import seal_audit
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
-_STAFF_ONLY = {"staff", "staff_sessions", "audit_entries", "partner_keys", "sellers", "seller_feeds"}
+_STAFF_ONLY = {"staff", "staff_sessions", "staff_lockouts", "audit_entries"}
 
 
 def upgrade() -> None:
@@ -28,6 +29,8 @@ def upgrade() -> None:
         if TENANT_COLUMN in table.c:
             for statement in rls.protect(table.name, column=TENANT_COLUMN, setting=TENANT_SETTING):
                 op.execute(statement)
+    for statement in [*seal_audit(), *guard_partners()]:
+        op.execute(statement)
     op.execute(
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {rls.APP_ROLE}, {rls.STAFF_ROLE}"
     )
@@ -37,3 +40,4 @@ def downgrade() -> None:
     """Back."""
     Base.metadata.drop_all(op.get_bind())
     op.execute("DROP FUNCTION IF EXISTS entries_zero_sum, balances_floor")
+    op.execute("DROP FUNCTION IF EXISTS partner_key_lookup(uuid)")
