@@ -1,0 +1,338 @@
+"""Speaks the contract to a seller over HTTP, and says what an answer means: nothing is guessed.
+
+Knows no database. Redirects are never followed, cookies never kept, bodies never logged.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from pydantic import BaseModel, ValidationError
+
+from reselling_service.database import ResellingRuntime
+from reselling_service.sellers.errors import NOT_A_SELLER, SELLER_UNREACHABLE, SellerProblem
+from reselling_service.sellers.rules import (
+    Accepted,
+    CancelReply,
+    Heartbeat,
+    NotCancellable,
+    Nothing,
+    Refused,
+    Remembered,
+    Reply,
+    SSELines,
+    is_final,
+    problem_of,
+    retry_after_seconds,
+)
+from shared.contract.basics import BASE_PATH, IDEMPOTENCY_HEADER, REPLAYED_HEADER
+from shared.contract.events import Event, EventPage
+from shared.contract.offers import About, Catalog
+from shared.contract.operations import CommandRecord, Operation
+from shared.contract.problems import (
+    COMMAND_NOT_CANCELLABLE,
+    NOT_FOUND,
+    WIRE_PROBLEMS,
+    Problem,
+)
+from shared.contract.services import InventoryPage, ServiceView
+from shared.kit.clock import Clock
+from shared.kit.telemetry import current_trace
+
+__all__ = [
+    "Accepted",
+    "Heartbeat",
+    "Line",
+    "NotCancellable",
+    "Nothing",
+    "Refused",
+    "Remembered",
+    "SellerClient",
+    "client_for",
+    "open_line",
+]
+
+LONGEST_BODY = 16 * 2**20
+LONGEST_EVENT = 2**20
+MOST_CONNECTIONS = 200
+_FAULTS = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, TimeoutError)
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    retry_after: float | None
+
+    def read(self, shape: type[Shape]) -> Shape | None:
+        try:
+            return shape.model_validate_json(self.body)
+        except ValidationError:
+            return None
+
+    @property
+    def problem(self) -> Problem | None:
+        found = self.read(Problem)
+        return found if found is not None and found.code in WIRE_PROBLEMS else None
+
+    @property
+    def succeeded(self) -> bool:
+        return 200 <= self.status < 300  # noqa: PLR2004 - the class of statuses that say yes
+
+
+class Line:
+    """The one HTTP client of a process, which all sellers share."""
+
+    def __init__(self, *, clock: Clock, timeout_seconds: float, silence_seconds: float) -> None:
+        self.clock = clock
+        self.timeout_seconds = timeout_seconds
+        self.silence_seconds = silence_seconds
+        self.http = httpx.AsyncClient(
+            transport=AiohttpTransport(client=_session),
+            follow_redirects=False,
+            trust_env=False,
+            timeout=timeout_seconds,
+            headers={"User-Agent": "tandem-reseller", "Accept-Encoding": "identity"},
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.http.aclose()
+
+
+def _session() -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=MOST_CONNECTIONS)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+_LINES: WeakKeyDictionary[ResellingRuntime, Line] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def open_line(runtime: ResellingRuntime) -> AsyncIterator[Line]:
+    """Open the process's line to all sellers; closed at the end of the block."""
+    line = Line(
+        clock=runtime.clock,
+        timeout_seconds=runtime.settings.call_timeout_seconds,
+        silence_seconds=runtime.settings.stream_silence_seconds,
+    )
+    _LINES[runtime] = line
+    try:
+        yield line
+    finally:
+        del _LINES[runtime]
+        await line.aclose()
+
+
+def client_for(runtime: ResellingRuntime, *, url: str, key: str) -> "SellerClient":
+    """Return a seller's client on the process's line. `open_line` must be open: LookupError."""
+    return SellerClient(_LINES[runtime], url=url, key=key)
+
+
+class SellerClient:
+    """One seller, as its partner sees it. Cheap to make.
+
+    `send` and `cancel` never raise for what the wire does. The reads raise SellerProblem, which
+    the staff's API can answer as it is.
+    """
+
+    def __init__(self, line: Line, *, url: str, key: str) -> None:
+        self._line = line
+        self._base = f"{url}{BASE_PATH}"
+        self._key = key
+
+    async def about(self) -> About:
+        """Who the seller is and what it can do."""
+        return await self._read(About, "/about")
+
+    async def catalog(self) -> Catalog:
+        """What may be resold, at our prices."""
+        return await self._read(Catalog, "/catalog")
+
+    async def inventory(self, after: str | None = None) -> InventoryPage:
+        """A page of the compact list of our services."""
+        return await self._read(InventoryPage, "/inventory", after=after)
+
+    async def events(self, after: str | None, *, limit: int = 200, wait: int = 0) -> EventPage:
+        """Events after the cursor; waits up to `wait` seconds for the first one."""
+        seconds = self._line.timeout_seconds + wait
+        return await self._read(
+            EventPage, "/events", seconds=seconds, after=after, limit=limit, wait=wait
+        )
+
+    async def service(self, service_ref: UUID) -> ServiceView | None:
+        """One service, or None where the seller has none of that name."""
+        return await self._find(ServiceView, f"/services/{service_ref}")
+
+    async def command(self, command_id: UUID) -> CommandRecord | None:
+        """What became of a command; None where it never arrived."""
+        return await self._find(CommandRecord, f"/commands/{command_id}")
+
+    async def send(
+        self, *, path: str, body: bytes, command_id: UUID, traceparent: str | None
+    ) -> Reply:
+        """Send a command. `body` goes out as it is; the id is its Idempotency-Key."""
+        headers = {IDEMPOTENCY_HEADER: str(command_id), "Content-Type": "application/json"}
+        answer = await self._call("POST", path, headers=headers, body=body, trace=traceparent)
+        if isinstance(answer, Nothing):
+            return answer
+        if answer.succeeded:
+            operation = answer.read(Operation)
+            if operation is not None:
+                replayed = answer.headers.get(REPLAYED_HEADER, "").lower() == "true"
+                return Accepted(operation=operation, replayed=replayed)
+        problem = answer.problem
+        media_type = answer.headers.get("content-type", "")
+        if problem and is_final(status=answer.status, media_type=media_type, problem=problem):
+            return Refused(problem=problem)
+        return _nothing(answer)
+
+    async def cancel(self, command_id: UUID, *, traceparent: str | None = None) -> CancelReply:
+        """Ask to cancel a command, also one that may never have arrived."""
+        answer = await self._call("POST", f"/commands/{command_id}/cancel", trace=traceparent)
+        if isinstance(answer, Nothing):
+            return answer
+        if answer.succeeded:
+            record = answer.read(CommandRecord)
+            if record is not None and record.command_id == command_id:
+                return Remembered(record=record)
+        problem = answer.problem
+        if problem is not None and problem.code == COMMAND_NOT_CANCELLABLE.code:
+            return NotCancellable(problem=problem)
+        return _nothing(answer)
+
+    async def stream(self, after: str | None) -> AsyncIterator[Event | Heartbeat]:
+        """Events after the cursor as they happen. Raises SellerProblem when it breaks or ends."""
+        headers = {"Accept": "text/event-stream"}
+        if after is not None:
+            headers["Last-Event-ID"] = after
+        timeout = httpx.Timeout(self._line.timeout_seconds, read=self._line.silence_seconds)
+        request = self._line.http.build_request(
+            "GET", f"{self._base}/events/stream", headers=self._headers(headers), timeout=timeout
+        )
+        try:
+            async with aclosing(await self._line.http.send(request, stream=True)) as response:
+                await self._check_stream(response)
+                lines = SSELines(longest=LONGEST_EVENT)
+                yield Heartbeat()
+                async for chunk in response.aiter_raw():
+                    for found in lines.feed(chunk):
+                        yield Heartbeat() if found is None else Event.model_validate_json(found[1])
+        except _FAULTS as error:
+            raise _unreachable(error) from error
+        except ValueError as error:
+            detail = "The stream of events can't be read: it isn't what the contract says."
+            raise SellerProblem(NOT_A_SELLER, detail) from error
+        raise SellerProblem(SELLER_UNREACHABLE, "The seller ended the stream of events.")
+
+    async def _check_stream(self, response: httpx.Response) -> None:
+        media_type = response.headers.get("content-type", "")
+        if response.status_code == 200 and media_type.startswith("text/event-stream"):  # noqa: PLR2004
+            return
+        body = await _limited(response)
+        raise problem_of(_nothing(self._answer(response, body)))
+
+    async def _find(self, shape: type[Shape], path: str) -> Shape | None:
+        try:
+            return await self._read(shape, path)
+        except SellerProblem as problem:
+            if problem.code == NOT_FOUND.code and problem.status == NOT_FOUND.status:
+                return None
+            raise
+
+    async def _read(
+        self, shape: type[Shape], path: str, *, seconds: float | None = None, **query: object
+    ) -> Shape:
+        given = {name: str(value) for name, value in query.items() if value is not None}
+        answer = await self._call("GET", path, query=given, seconds=seconds)
+        if isinstance(answer, Nothing):
+            raise problem_of(answer)
+        found = answer.read(shape) if answer.succeeded else None
+        if found is None:
+            raise problem_of(_nothing(answer))
+        return found
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        seconds: float | None = None,
+        trace: str | None = None,
+    ) -> _Answer | Nothing:
+        seconds = seconds or self._line.timeout_seconds
+        try:
+            # The transport bounds each read; only this bounds a body that drips.
+            async with (
+                asyncio.timeout(seconds),
+                self._line.http.stream(
+                    method,
+                    f"{self._base}{path}",
+                    params=query or None,
+                    content=body,
+                    headers=self._headers(headers or {}, trace),
+                    timeout=seconds,
+                ) as response,
+            ):
+                return self._answer(response, await _limited(response))
+        except _FAULTS as error:
+            reason = _unreachable(error).detail
+            return Nothing(status=None, code=None, reason=reason, retry_after=None)
+
+    def _headers(self, more: Mapping[str, str], trace: str | None = None) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self._key}",
+            "traceparent": trace or current_trace().header(),
+            **more,
+        }
+
+    def _answer(self, response: httpx.Response, body: bytes) -> _Answer:
+        now = self._line.clock.now()
+        wait = retry_after_seconds(response.headers.get("retry-after"), now=now)
+        return _Answer(
+            status=response.status_code, headers=response.headers, body=body, retry_after=wait
+        )
+
+
+async def _limited(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > LONGEST_BODY:
+            raise httpx.ReadError("the body is too long", request=response.request)
+    return bytes(body)
+
+
+def _nothing(answer: _Answer) -> Nothing:
+    problem = answer.problem
+    if problem is not None and not answer.succeeded:
+        reason = f"{answer.status} {problem.code}: {problem.title}"
+    else:
+        reason = f"{answer.status} with a body that isn't of the contract"
+    return Nothing(
+        status=answer.status,
+        code=problem.code if problem else None,
+        reason=reason,
+        retry_after=answer.retry_after,
+        request_id=problem.request_id if problem else None,
+    )
+
+
+def _unreachable(error: BaseException) -> SellerProblem:
+    slow = isinstance(error, TimeoutError | httpx.ReadTimeout)
+    what = "No answer in time" if slow else "The connection can't be made or broke"
+    cause = error.__cause__ or error
+    return SellerProblem(SELLER_UNREACHABLE, f"{what} ({type(cause).__name__}).")
