@@ -2,10 +2,12 @@
 
 from shared.kit.people.access import StaffGuard
 from shared.kit.people.auditing import audit
+from shared.kit.people.lockouts import Lockouts
 from shared.kit.people.members import change_password, create_member
 from shared.kit.people.principals import Role, StaffPrincipal, Unattended
 from shared.kit.people.tables import (
     AuditColumns,
+    LockoutColumns,
     People,
     StaffColumns,
     StaffLockoutColumns,
@@ -15,6 +17,8 @@ from shared.kit.people.tables import (
 
 __all__ = [
     "AuditColumns",
+    "LockoutColumns",
+    "Lockouts",
     "People",
     "Role",
     "StaffColumns",

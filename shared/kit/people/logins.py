@@ -4,26 +4,22 @@ An attempt is counted before its password is looked at, so that a hundred at onc
 Unknown and deactivated logins take as long, answer the same and are locked the same.
 """
 
-import math
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, delete, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, select
 
-from shared.contract.problems import RATE_LIMITED, UNAUTHORIZED
+from shared.contract.problems import UNAUTHORIZED
 from shared.kit.db import Database, ReadSession, WriteSession
 from shared.kit.keys import hash_secret, make_session_token
 from shared.kit.passwords import verify_password
+from shared.kit.people.lockouts import Lockouts
 from shared.kit.people.principals import Role, StaffPrincipal
 from shared.kit.people.tables import People, StaffColumns
 from shared.kit.problems import ProblemError
 
 SESSION_LIFE = timedelta(hours=12)
-MOST_ATTEMPTS = 10
-LOCK = timedelta(minutes=5)
-_FORGET_ATTEMPTS = timedelta(days=1)
 
 
 async def log_in(
@@ -44,39 +40,16 @@ async def log_in(
 
 async def count_attempt(session: WriteSession, people: People, *, email: str) -> None:
     """Count one attempt at this login. Raises `rate_limited` once there were too many."""
-    table, now = people.lockouts, session.clock.now()
-    over = now - LOCK
-    login_hash = _login_hash(session, email)
-    statement = insert(table).values(login_hash=login_hash, attempts=1, last_at=now)
-    counted = await session.scalar(
-        statement.on_conflict_do_update(
-            index_elements=["login_hash"],
-            set_={
-                "attempts": case((table.last_at <= over, 1), else_=table.attempts + 1),
-                "last_at": now,
-            },
-            where=or_(table.attempts < MOST_ATTEMPTS, table.last_at <= over),
-        ).returning(table.attempts)
-    )
-    if counted is None:
-        raise await _locked(session, people, email=email)
-
-
-async def _locked(session: ReadSession, people: People, *, email: str) -> ProblemError:
-    table = people.lockouts
-    statement = select(table.last_at).where(table.login_hash == _login_hash(session, email))
-    last_at = (await session.execute(statement)).scalar_one()
-    seconds = max(1, math.ceil((last_at + LOCK - session.clock.now()).total_seconds()))
-    detail = f"Too many attempts at this login. Wait {seconds} s, or let an owner set a password."
-    return ProblemError(RATE_LIMITED, detail, headers={"Retry-After": str(seconds)})
+    await _lockouts(people).count(session, login=email)
 
 
 async def forget_attempts(session: WriteSession, people: People, *, email: str) -> None:
-    """A success, or a new password: begin to count anew. Old counts of anybody go as well."""
-    table = people.lockouts
-    old = session.clock.now() - _FORGET_ATTEMPTS
-    mine = table.login_hash == _login_hash(session, email)
-    await session.execute(delete(table).where(or_(mine, table.last_at < old)))
+    """A success, or a new password: begin to count anew."""
+    await _lockouts(people).forget(session, login=email)
+
+
+def _lockouts(people: People) -> Lockouts:
+    return Lockouts(people.lockouts, kind=b"staff login", helper="an owner set a password")
 
 
 async def log_out(session: WriteSession, people: People, *, token: str) -> None:
@@ -131,7 +104,3 @@ async def _open_session(
     session.add(row)
     await session.flush()
     return token, row.expires_at
-
-
-def _login_hash(session: ReadSession, email: str) -> bytes:
-    return session.vault.fingerprint(b"staff login", email.encode())

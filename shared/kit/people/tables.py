@@ -43,17 +43,21 @@ class StaffSessionColumns:
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
-class StaffLockoutColumns:
+class LockoutColumns:
     """Attempts at a login since the last success, also at one that doesn't exist.
 
     The address is kept as an HMAC: what a stranger typed is nobody's business.
     """
 
-    __tablename__ = "staff_lockouts"
-
     login_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     attempts: Mapped[int] = mapped_column(Integer)
     last_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+
+
+class StaffLockoutColumns(LockoutColumns):
+    """Attempts at logins of the staff."""
+
+    __tablename__ = "staff_lockouts"
 
 
 class AuditColumns:
