@@ -3,10 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Integer, LargeBinary, Text
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reselling_service.database import Base
+from shared.kit.people import LockoutColumns
+from shared.kit.rls import APP_ROLE
 
 
 class Client(Base):
@@ -30,8 +32,6 @@ class Client(Base):
     note: Mapped[str | None] = mapped_column(Text)
     password_hash: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text, default="active")
-    failed_logins: Mapped[int] = mapped_column(Integer, default=0)
-    locked_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
@@ -44,3 +44,38 @@ class ClientSession(Base):
     client_id: Mapped[UUID] = mapped_column(ForeignKey("clients.client_id"), index=True)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class ClientLockout(LockoutColumns, Base):
+    """Logins that were tried too often. Known by an HMAC, so that no client can be read off it."""
+
+    __tablename__ = "client_lockouts"
+
+
+_LOGIN = """
+CREATE FUNCTION client_login(wanted_email text) RETURNS TABLE (id uuid, hash text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT client_id, password_hash FROM clients WHERE email = wanted_email AND state = 'active'
+$$
+"""
+_SESSION = """
+CREATE FUNCTION client_session(wanted_hash bytea, at timestamptz) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT client_id FROM client_sessions JOIN clients USING (client_id)
+    WHERE token_hash = wanted_hash AND expires_at > at AND state = 'active'
+$$
+"""
+_LOOKUPS = "client_login(text), client_session(bytea, timestamptz)"
+
+
+def guard_clients() -> list[str]:
+    """SQL for a migration: the two look-ups that are made before there is a principal.
+
+    The policies show nothing then; these answer one question each, as the owner, and no other.
+    """
+    return [
+        _LOGIN,
+        _SESSION,
+        f"REVOKE ALL ON FUNCTION {_LOOKUPS} FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {_LOOKUPS} TO {APP_ROLE}",
+    ]

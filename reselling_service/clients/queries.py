@@ -1,7 +1,6 @@
 """Every SELECT on clients. Before a login they go through two narrow functions of the database."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -12,7 +11,7 @@ from shared.kit.db import ReadSession
 from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError
 
-_LOGIN = text("SELECT id, hash, failures, locked FROM client_login(:email)")
+_LOGIN = text("SELECT id, hash FROM client_login(:email)")
 _SESSION = text("SELECT client_session(:token_hash, :at)")
 
 
@@ -22,8 +21,6 @@ class Login:
 
     client_id: ClientId
     password_hash: str | None = field(repr=False)
-    failed_logins: int
-    locked_until: datetime | None
 
 
 async def find_login(session: ReadSession, *, email: str) -> Login | None:
@@ -31,12 +28,7 @@ async def find_login(session: ReadSession, *, email: str) -> Login | None:
     row = (await session.execute(_LOGIN, {"email": email})).one_or_none()
     if row is None:
         return None
-    return Login(
-        client_id=ClientId(row.id),
-        password_hash=row.hash,
-        failed_logins=row.failures,
-        locked_until=row.locked,
-    )
+    return Login(client_id=ClientId(row.id), password_hash=row.hash)
 
 
 async def find_session(session: ReadSession, *, token_hash: bytes) -> ClientId | None:

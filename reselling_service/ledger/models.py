@@ -1,11 +1,17 @@
-"""Tables of the clients' money."""
+"""Tables of the clients' money, and the books on them; made for a client when first needed."""
 
 from uuid import UUID
 
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reselling_service.database import Base
+from reselling_service.settings import ResellingSettings
+from shared.contract.basics import CurrencyCode
 from shared.kit.bookkeeping import BalanceColumns, Books, EntryColumns, HoldColumns
+
+TOP_UP = "top_up"
 
 
 class Balance(BalanceColumns, Base):
@@ -32,4 +38,27 @@ class Entry(EntryColumns, Base):
     tenant_id: Mapped[UUID] = mapped_column("client_id", index=True)
 
 
-BOOKS = Books(balances=Balance, holds=Hold, entries=Entry)
+# A button clicked twice sends one reference: the same money is never added again.
+Index(
+    "uq_entries_top_up",
+    Entry.tenant_id,
+    Entry.reference,
+    unique=True,
+    postgresql_where=text("kind = 'top_up' AND book = 'balance'"),
+)
+
+
+class _MoneySettings(BaseSettings):
+    """The one setting that the books need, wherever they are used."""
+
+    model_config = SettingsConfigDict(env_prefix="RESELLING_", extra="ignore")
+
+    currency: CurrencyCode = ResellingSettings.model_fields["currency"].default
+
+
+def currency() -> str:
+    """Return the currency of a balance that is made now."""
+    return _MoneySettings().currency
+
+
+BOOKS = Books(balances=Balance, holds=Hold, entries=Entry, currency=currency)
