@@ -9,13 +9,24 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import MetaData, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shared.kit.clock import Clock
 from shared.kit.hints import Hints, asyncpg_arguments
 from shared.kit.vault import Vault
 
+# What is raised when the database can't be reached or drops us; asyncpg's own come from connecting.
+DATABASE_AWAY = (
+    DBAPIError,
+    PoolTimeoutError,
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
 NAMING = {
     "ix": "ix_%(column_0_N_label)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -80,6 +91,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
+            # Statements carry content and secrets, which must not reach logs through errors.
+            hide_parameters=True,
             connect_args={"server_settings": server_settings},
         )
 
@@ -122,8 +135,3 @@ async def use_tenant(session: AsyncSession, setting: str, tenant: UUID) -> None:
         text("SELECT set_config(:setting, :tenant, true)"),
         {"setting": setting, "tenant": str(tenant)},
     )
-
-
-async def scalar_now(connection: AsyncConnection | AsyncSession) -> Any:
-    """The database's own clock, for leases and latency, not for business."""
-    return (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()

@@ -15,6 +15,8 @@ from sqlalchemy.engine import make_url
 
 _log = structlog.get_logger(__name__)
 _RECONNECT_SECONDS = 0.5
+_ANSWER_SECONDS = 5.0
+_PROBE_SECONDS = 10.0
 
 
 def asyncpg_arguments(url: str) -> dict[str, Any]:
@@ -40,17 +42,20 @@ class Hints:
         self._send_now = asyncio.Event()
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
+        self._own_pid: int | None = None
 
     def send(self, channel: str, payload: str = "") -> None:
         """Queue a hint; equal ones that wait together are sent once. Local waiters wake at once."""
         self._wake(channel)
         self._wake(f"{channel}:{payload}")
-        if self._url is not None:
+        if self._task is not None:
             self._outbox[(channel, payload)] = None
             self._send_now.set()
 
     @contextlib.asynccontextmanager
-    async def subscribe(self, channel: str, payload: str | None = None) -> AsyncIterator[asyncio.Event]:
+    async def subscribe(
+        self, channel: str, payload: str | None = None
+    ) -> AsyncIterator[asyncio.Event]:
         """An event that is set when a hint comes; the caller clears it."""
         name = channel if payload is None else f"{channel}:{payload}"
         event = asyncio.Event()
@@ -73,12 +78,20 @@ class Hints:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+            self._task = None
+
+    def wake_all(self) -> None:
+        """Wake everybody who waits, for instance because hints may have been missed."""
+        for name in list(self._waiting):
+            self._wake(name)
 
     def _wake(self, name: str) -> None:
         for event in self._waiting.get(name, ()):
             event.set()
 
-    def _heard(self, _connection: object, _pid: int, _channel: str, message: object) -> None:
+    def _heard(self, _connection: object, pid: int, _channel: str, message: object) -> None:
+        if pid == self._own_pid:
+            return  # our own: woken when it was sent
         channel, _, payload = str(message).partition(" ")
         self._wake(channel)
         self._wake(f"{channel}:{payload}")
@@ -92,16 +105,27 @@ class Hints:
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _serve(self, url: str) -> None:
-        connection = await asyncpg.connect(**asyncpg_arguments(url))
+        connection = await asyncpg.connect(
+            **asyncpg_arguments(url), timeout=_ANSWER_SECONDS, command_timeout=_ANSWER_SECONDS
+        )
         try:
+            self._own_pid = connection.get_server_pid()
+            # A connection that only listens would never notice by itself that it is dead.
+            connection.add_termination_listener(lambda _connection: self._send_now.set())
             await connection.add_listener("tandem", self._heard)
-            while True:
-                await self._send_now.wait()
+            self.wake_all()
+            while not connection.is_closed():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._send_now.wait(), timeout=_PROBE_SECONDS)
                 self._send_now.clear()
-                batch, self._outbox = list(self._outbox), {}
-                await connection.execute(
-                    "SELECT pg_notify('tandem', line) FROM unnest($1::text[]) line",
-                    [f"{channel} {payload}" for channel, payload in batch],
-                )
+                await self._send(connection)
         finally:
             connection.terminate()
+        raise ConnectionResetError
+
+    async def _send(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        batch, self._outbox = list(self._outbox), {}
+        await connection.execute(
+            "SELECT pg_notify('tandem', line) FROM unnest($1::text[]) line",
+            [f"{channel} {payload}" for channel, payload in batch],
+        )

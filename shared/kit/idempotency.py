@@ -93,9 +93,7 @@ async def answer_once(
     Raises `in_progress`, `idempotency_key_reused`, `command_cancelled`. A ProblemError of the
     action that is `refused` is stored and returned; any other undoes everything.
     """
-    if not await lock_command(
-        session, tenant_id=request.tenant_id, command_id=request.command_id
-    ):
+    if not await lock_command(session, tenant_id=request.tenant_id, command_id=request.command_id):
         detail = "The first attempt isn't finished. Send the same request again in a second."
         raise ProblemError(IN_PROGRESS, detail, headers={"Retry-After": "1"})
     known = await find_command(
@@ -127,7 +125,11 @@ async def find_command(
 async def _again(
     known: Command, request: Request, replay: Callable[[Command], Awaitable[Answer]]
 ) -> Answer:
-    if known.state == CommandState.CANCELLED and known.answer is None and known.operation_id is None:
+    if (
+        known.state == CommandState.CANCELLED
+        and known.answer is None
+        and known.operation_id is None
+    ):
         detail = "It was cancelled before it arrived. A new wish needs a new id."
         raise ProblemError(COMMAND_CANCELLED, detail)
     if known.fingerprint != request.fingerprint:
@@ -136,13 +138,9 @@ async def _again(
     headers = {REPLAYED_HEADER: "true"}
     if known.answer is None:
         answer = await replay(known)
-        return Answer(
-            status=answer.status, body=answer.body, headers={**answer.headers, **headers}
-        )
+        return Answer(status=answer.status, body=answer.body, headers={**answer.headers, **headers})
     kept = known.answer
-    return Answer(
-        status=kept["status"], body=kept["body"], headers={**kept["headers"], **headers}
-    )
+    return Answer(status=kept["status"], body=kept["body"], headers={**kept["headers"], **headers})
 
 
 def _remember(

@@ -9,10 +9,9 @@ from typing import Generic, TypeVar
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from shared.kit.clock import Clock, SandboxClock, SystemClock
-from shared.kit.db import Context, Database
+from shared.kit.db import DATABASE_AWAY, Context, Database
 from shared.kit.hints import Hints
 from shared.kit.rls import APP_ROLE, STAFF_ROLE
 from shared.kit.settings import ServiceSettings
@@ -75,6 +74,6 @@ class Runtime(Generic[S]):
                 async with self.staff.read() as session:
                     seconds = await session.scalar(statement)
                 clock.offset = timedelta(seconds=seconds or 0)
-            except (DBAPIError, OSError) as error:
+            except DATABASE_AWAY as error:
                 _log.warning("clock.unreadable", error=type(error).__name__)
             await asyncio.sleep(_CLOCK_POLL_SECONDS)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
+from structlog.types import EventDict, Processor
 
 from shared.kit.ids import new_ref
 
@@ -82,13 +83,19 @@ def in_trace(traceparent: str | None, *, request_id: UUID | None = None) -> Iter
 
 def configure_logging(*, service: str, level: str = "INFO", json_lines: bool = True) -> None:
     """Structured lines on standard error; foreign loggers pass through the same pipe."""
-    shared = [
+
+    def named(_logger: object, _method: str, line: EventDict) -> EventDict:
+        line["service"] = service
+        return line
+
+    shared: list[Processor] = [
+        named,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: structlog.types.Processor = (
+    renderer: Processor = (
         structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer()
     )
     structlog.configure(
@@ -113,4 +120,3 @@ def configure_logging(*, service: str, level: str = "INFO", json_lines: bool = T
     logging.getLogger("uvicorn.access").disabled = True
     # One line per outgoing call would carry the URL only; still, it is noise.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(service=service)

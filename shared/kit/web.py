@@ -69,13 +69,9 @@ class Edge:
                 _log.exception("http.error", path=scope["path"])
                 if status:
                     raise
-                await _problem(
-                    answer, scope, "Try again; quote the request_id when you report it."
-                )
+                await _problem(answer, scope, "Try again; quote the request_id when you report it.")
 
-    async def _limited(
-        self, scope: Scope, receive: Receive, send: Send, headers: Headers
-    ) -> None:
+    async def _limited(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._max_body:
             await _too_large(send, scope, self._max_body)

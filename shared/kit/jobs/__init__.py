@@ -1,6 +1,6 @@
-"""Durable jobs: enqueued in the caller's transaction, worked at least once, completed exactly once."""
+"""Durable jobs: enqueued in the caller's transaction, worked at least once, completed once."""
 
-from shared.kit.jobs.queue import Job, JobLost, cancel_jobs, enqueue
+from shared.kit.jobs.queue import Job, JobLost, cancel_jobs, enqueue, revive_jobs
 from shared.kit.jobs.table import JobColumns, WorkerColumns
 from shared.kit.jobs.worker import Completion, Retry, Setback, Task, Worker
 
@@ -16,4 +16,5 @@ __all__ = [
     "WorkerColumns",
     "cancel_jobs",
     "enqueue",
+    "revive_jobs",
 ]

@@ -1,6 +1,6 @@
-"""The statements on the table `jobs`: enqueue, cancel, claim, free, close.
+"""What is done with jobs: enqueue, cancel, revive, claim, free, close, set back.
 
-Business time (`run_at`) comes from the injected clock, leases from the database's own.
+Times of business come from the session's clock; who works, and when, is the worker's affair.
 """
 
 import json
@@ -10,10 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from shared.kit.db import WriteSession
+from shared.kit.db import ReadSession, WriteSession
+from shared.kit.jobs import statements
 from shared.kit.jobs.table import NORMAL
 from shared.kit.telemetry import current_trace
 
@@ -22,13 +20,16 @@ LOCK_CLASS = 0x7A6D
 DEFAULT_MAX_ATTEMPTS = 12
 
 
-class JobLost(Exception):  # noqa: N818 - a fact about the job, said by its holder
+class JobLost(Exception):
     """Somebody else took this job over: whatever was done for it must not be recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A claimed job. `attempt` counts from 1 and, with the worker, fences the completion."""
+    """A claimed job. `attempt` counts from 1.
+
+    `claim` counts every claim and never goes back; with the worker, it fences the completion.
+    """
 
     id: int
     kind: str
@@ -36,87 +37,10 @@ class Job:
     tenant_id: UUID | None
     payload: dict[str, Any]
     attempt: int
+    claim: int
     max_attempts: int
     worker: int
     traceparent: str | None
-
-
-_ENQUEUE = text("""
-INSERT INTO jobs AS j (kind, lane, priority, tenant_id, payload, dedupe_key, state, run_at,
-                       attempts, max_attempts, traceparent, created_at)
-VALUES (:kind, :lane, :priority, :tenant_id, cast(:payload AS jsonb), :dedupe_key, 'ready',
-        :run_at, 0, :max_attempts, :traceparent, :created_at)
-ON CONFLICT (dedupe_key) DO UPDATE SET
-    payload = excluded.payload,
-    traceparent = excluded.traceparent,
-    run_at = CASE WHEN j.state = 'running' THEN j.run_at ELSE excluded.run_at END,
-    again_at = CASE WHEN j.state = 'running' THEN excluded.run_at END,
-    state = CASE WHEN j.state = 'dead' THEN 'ready' ELSE j.state END,
-    attempts = CASE WHEN j.state = 'running' THEN j.attempts ELSE 0 END
-RETURNING id
-""")
-
-_CANCEL = text("""
-DELETE FROM jobs
-WHERE state <> 'running' AND (dedupe_key = :dedupe_key OR id = any(cast(:ids AS bigint[])))
-RETURNING id
-""")
-
-_CLAIM = text("""
-WITH due AS (
-    SELECT j.id FROM jobs j
-    WHERE j.state = 'ready' AND j.run_at <= :now
-      AND (j.lane IS NULL OR NOT EXISTS (
-        SELECT FROM jobs o
-        WHERE o.lane = j.lane AND o.id <> j.id
-          AND (o.state = 'running'
-               OR (o.state = 'ready' AND (o.priority, o.id) < (j.priority, j.id)))))
-    ORDER BY j.run_at, j.id
-    LIMIT :limit
-    FOR UPDATE OF j SKIP LOCKED
-)
-UPDATE jobs SET state = 'running', worker = :worker, attempts = jobs.attempts + 1,
-    lease_until = clock_timestamp() + :lease * interval '1 second'
-FROM due WHERE jobs.id = due.id
-RETURNING jobs.id, kind, lane, tenant_id, payload, attempts, max_attempts, worker, traceparent
-""")
-
-_FREE = text("""
-WITH lost AS (
-    SELECT id FROM jobs
-    WHERE state = 'running' AND (lease_until < clock_timestamp() OR NOT EXISTS (
-        SELECT FROM pg_locks l
-        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
-          AND l.classid = cast(:lock_class AS integer)::oid AND l.objid = jobs.worker::oid
-          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())))
-    FOR UPDATE SKIP LOCKED
-)
-UPDATE jobs SET state = 'ready', worker = NULL, lease_until = NULL
-FROM lost WHERE jobs.id = lost.id
-RETURNING jobs.id
-""")
-
-_CLOSE = text("""
-WITH mine AS (
-    SELECT id, again_at FROM jobs
-    WHERE id = :id AND worker = :worker AND attempts = :attempt AND state = 'running'
-    FOR UPDATE
-), gone AS (
-    DELETE FROM jobs USING mine WHERE jobs.id = mine.id AND mine.again_at IS NULL
-), again AS (
-    UPDATE jobs SET state = 'ready', run_at = mine.again_at, again_at = NULL, attempts = 0,
-        worker = NULL, lease_until = NULL, last_error = NULL
-    FROM mine WHERE jobs.id = mine.id AND mine.again_at IS NOT NULL
-)
-SELECT count(*) FROM mine
-""")
-
-_SET_BACK = text("""
-UPDATE jobs SET state = :state, run_at = :run_at, last_error = :error, worker = NULL,
-    lease_until = NULL, attempts = attempts - :uncounted
-WHERE id = :id AND worker = :worker AND attempts = :attempt AND state = 'running'
-RETURNING id
-""")
 
 
 async def enqueue(
@@ -135,10 +59,12 @@ async def enqueue(
 
     With `dedupe_key` there is one job at a time: a second call moves its time. A job that is being
     worked on runs once more afterwards. Lock the lane's owner before, so that ids commit in order.
+    A job holds up the later ones of its lane, also while its `run_at` lies ahead: give schedules
+    no lane, and let them enqueue the work when their time has come.
     """
     now = session.clock.now()
     row = await session.execute(
-        _ENQUEUE,
+        statements.ENQUEUE,
         {
             "kind": kind,
             "lane": lane,
@@ -157,20 +83,48 @@ async def enqueue(
     return int(row.scalar_one())
 
 
+async def ensure_job(session: WriteSession, kind: str, *, dedupe_key: str) -> None:
+    """Add a job without payload that is due now, unless there is one under this key."""
+    values = {
+        "kind": kind,
+        "dedupe_key": dedupe_key,
+        "priority": NORMAL,
+        "run_at": session.clock.now(),
+        "max_attempts": DEFAULT_MAX_ATTEMPTS,
+    }
+    await session.execute(statements.ENSURE, values)
+
+
 async def cancel_jobs(
     session: WriteSession, *, dedupe_key: str | None = None, ids: Sequence[int] = ()
 ) -> list[int]:
-    """Remove jobs that nobody is working on; the ids of those removed."""
-    rows = await session.execute(_CANCEL, {"dedupe_key": dedupe_key, "ids": list(ids)})
+    """Remove jobs that nobody is working on; the ids of those removed.
+
+    One that is being worked on goes on, but isn't run again afterwards.
+    """
+    rows = await session.execute(statements.CANCEL, {"dedupe_key": dedupe_key, "ids": list(ids)})
+    removed = [int(row) for row in rows.scalars()]
+    if removed:
+        session.hint(JOBS_CHANNEL)  # the next of the lane is free
+    return removed
+
+
+async def revive_jobs(
+    session: WriteSession, *, dedupe_key: str | None = None, ids: Sequence[int] = ()
+) -> list[int]:
+    """Give dead jobs all their attempts again, from now on; the ids of those revived."""
+    values = {"dedupe_key": dedupe_key, "ids": list(ids), "run_at": session.clock.now()}
+    rows = await session.execute(statements.REVIVE, values)
+    session.hint(JOBS_CHANNEL)
     return [int(row) for row in rows.scalars()]
 
 
 async def claim(
     session: WriteSession, *, worker: int, limit: int, lease_seconds: float
 ) -> list[Job]:
-    """Claim due jobs, the first of each lane only."""
+    """Claim due jobs, the first of each lane only; urgent ones first."""
     rows = await session.execute(
-        _CLAIM,
+        statements.CLAIM,
         {
             "now": session.clock.now(),
             "limit": limit,
@@ -186,6 +140,7 @@ async def claim(
             tenant_id=row.tenant_id,
             payload=row.payload if isinstance(row.payload, dict) else json.loads(row.payload),
             attempt=row.attempts,
+            claim=row.claims,
             max_attempts=row.max_attempts,
             worker=row.worker,
             traceparent=row.traceparent,
@@ -194,18 +149,21 @@ async def claim(
     ]
 
 
-async def free_lost(session: AsyncSession) -> int:
-    """Give back the jobs of workers that are dead or whose lease is over; how many."""
-    rows = await session.execute(_FREE, {"lock_class": LOCK_CLASS})
-    return len(rows.all())
+async def free_lost(session: WriteSession, *, me: int, in_hand: Sequence[int]) -> int:
+    """Give back jobs that nobody works on any more; how many.
+
+    Those of dead workers, those whose lease is over, and those that `me` claimed but could neither
+    close nor set back (all that aren't `in_hand`).
+    """
+    values = {"lock_class": LOCK_CLASS, "me": me, "in_hand": list(in_hand)}
+    return len((await session.execute(statements.FREE, values)).all())
 
 
 async def close(session: WriteSession, job: Job) -> None:
     """Remove a job that is done, as the last step of its transaction. Raises JobLost."""
-    found = await session.scalar(_CLOSE, _fence(job))
+    found = await session.scalar(statements.CLOSE, _fence(job))
     if found != 1:
         raise JobLost(job.kind, job.id)
-    session.hint(JOBS_CHANNEL)
 
 
 async def set_back(
@@ -220,15 +178,25 @@ async def set_back(
     """Put a job back for another attempt, or among the dead. Raises JobLost."""
     values = {
         **_fence(job),
-        "state": "dead" if dead else "ready",
+        "dead": dead,
         "run_at": run_at,
-        "error": error[:2000],
+        "error": error.replace("\0", "")[:2000],
         "uncounted": 0 if counted else 1,
     }
-    if (await session.execute(_SET_BACK, values)).first() is None:
+    if (await session.execute(statements.SET_BACK, values)).first() is None:
         raise JobLost(job.kind, job.id)
+
+
+async def hand_back(session: WriteSession, *, worker: int) -> None:
+    """Give back all that this worker holds, as if it had never been claimed."""
+    await session.execute(statements.HAND_BACK, {"worker": worker})
     session.hint(JOBS_CHANNEL)
 
 
 def _fence(job: Job) -> dict[str, int]:
-    return {"id": job.id, "worker": job.worker, "attempt": job.attempt}
+    return {"id": job.id, "worker": job.worker, "claim": job.claim}
+
+
+async def is_mine(session: ReadSession, job: Job) -> bool:
+    """Whether this job is still held by who claimed it; no lock is taken."""
+    return bool(await session.scalar(statements.IS_MINE, _fence(job)))

@@ -4,9 +4,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Identity, Index, Integer, SmallInteger
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    text,
+)
 from sqlalchemy import Text as TextType
-from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
@@ -17,6 +25,7 @@ NORMAL = 100
 class JobColumns:
     """A job. `lane` names what must be done one after another, by priority, then by id.
 
+    A `priority` below `NORMAL` is urgent: such jobs are claimed before all others.
     `ready` may be claimed from `run_at` on, `running` is claimed by `worker` until `lease_until`,
     `dead` has used up its attempts and waits for a person. Done jobs are deleted.
     """
@@ -34,6 +43,7 @@ class JobColumns:
     run_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     again_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     attempts: Mapped[int] = mapped_column(default=0)
+    claims: Mapped[int] = mapped_column(BigInteger, default=0)
     max_attempts: Mapped[int]
     worker: Mapped[int | None] = mapped_column(Integer)
     lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -51,6 +61,13 @@ class JobColumns:
                 name="claimed",
             ),
             Index("ix_jobs_due", "run_at", "id", postgresql_where=text("state = 'ready'")),
+            Index(
+                "ix_jobs_urgent",
+                "priority",
+                "run_at",
+                "id",
+                postgresql_where=text(f"state = 'ready' AND priority < {NORMAL}"),
+            ),
             Index("ix_jobs_lane", "lane", "priority", "id"),
             # Two workers may never hold one lane, whatever their snapshots showed them.
             Index(

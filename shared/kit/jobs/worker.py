@@ -1,6 +1,6 @@
 """The loop of a worker: claim in batches, work with no connection held, complete behind a fence.
 
-Holds an advisory lock on a connection of its own, so that its death is seen at once.
+What a job means is its task's affair.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-import asyncpg
 import structlog
 from prometheus_client import Counter, Histogram
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
-from shared.kit.db import Database, WriteSession
+from shared.kit.db import DATABASE_AWAY, Database, WriteSession
 from shared.kit.jobs import queue
-from shared.kit.jobs.queue import JOBS_CHANNEL, LOCK_CLASS, Job, JobLost
+from shared.kit.jobs.liveness import Liveness
+from shared.kit.jobs.queue import JOBS_CHANNEL, Job, JobLost
 from shared.kit.telemetry import in_trace
 
 _log = structlog.get_logger(__name__)
@@ -27,12 +27,13 @@ _SECONDS = Histogram("tandem_job_seconds", "Time from claim to completion", ["ki
 
 Completion = Callable[[WriteSession], Awaitable[None]]
 POLL_SECONDS = 0.5
+SWEEP_SECONDS = 0.25
 LEASE_SECONDS = 30.0
-HEARTBEAT_SECONDS = 2.0
+STOP_SECONDS = 8.0
 LONGEST_DELAY = 600.0
 
 
-class Retry(Exception):  # noqa: N818 - says what shall happen, not what went wrong
+class Retry(Exception):
     """Raised by a task: try again, `after` seconds from now (None: the usual back-off).
 
     `counted=False` leaves the attempts as they are: waiting was not the job's fault.
@@ -60,21 +61,31 @@ class Task:
 
     `work` runs with no transaction open and returns what to record; that runs in one transaction
     with the removal of the job. `on_setback` runs in the transaction that puts the job back.
+    With `every`, the worker keeps one such job (without payload) going at that interval for ever.
     """
 
     kind: str
     work: Callable[[Job], Awaitable[Completion | None]]
     on_setback: Callable[[WriteSession, Job, Setback], Awaitable[None]] | None = None
+    every: timedelta | None = None
+
+    @property
+    def recurring_key(self) -> str:
+        """The dedupe key of the job that `every` keeps going."""
+        return f"every:{self.kind}"
 
 
 def back_off(attempt: int) -> float:
     """Seconds before the next attempt: doubling from half a second, with jitter."""
-    longest = min(LONGEST_DELAY, 0.5 * 2 ** min(attempt - 1, 20))
+    longest = min(LONGEST_DELAY, 0.5 * 2.0 ** min(attempt - 1, 20))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
 
 
 class Worker:
-    """Works jobs of one database until it is told to stop."""
+    """Works jobs of one database until it is told to stop.
+
+    After `stop`, what is in hand has `stop_seconds` to finish; the rest is handed back.
+    """
 
     def __init__(
         self,
@@ -83,30 +94,39 @@ class Worker:
         tasks: Iterable[Task],
         concurrency: int = 16,
         lease_seconds: float = LEASE_SECONDS,
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
         self._database = database
         self._tasks = {task.kind: task for task in tasks}
         self._concurrency = concurrency
         self._lease = lease_seconds
-        self._running: dict[int, asyncio.Task[None]] = {}
+        self._stop_seconds = stop_seconds
+        self._running: dict[asyncio.Task[None], int] = {}
         self._stopping = asyncio.Event()
-        self._slot_free = asyncio.Event()
-        self._locked = asyncio.Event()
+        self._look_again = asyncio.Event()
+        self._next_sweep = 0.0
+        self._ensured = False
         self.number = secrets.randbelow(2**31 - 1) + 1
+        self._liveness = Liveness(
+            database,
+            number=self.number,
+            lease_seconds=lease_seconds,
+            in_hand=lambda: list(self._running.values()),
+            on_held=self._look_again.set,
+        )
 
     async def run(self) -> None:
         """Work until `stop`; then finish what is in hand."""
-        alive = asyncio.create_task(self._stay_alive(), name="worker-liveness")
+        alive = asyncio.create_task(self._liveness.run(), name="worker-liveness")
         try:
             async with self._database.context.hints.subscribe(JOBS_CHANNEL) as hint:
                 while not self._stopping.is_set():
                     await self._round()
                     await self._wait(hint)
             if self._running:
-                await asyncio.wait(self._running.values(), timeout=self._lease)
+                await asyncio.wait(self._running, timeout=self._stop_seconds)
         finally:
-            for task in self._running.values():
-                task.cancel()
+            await self._hand_back()
             alive.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await alive
@@ -114,42 +134,69 @@ class Worker:
     def stop(self) -> None:
         """Claim nothing more."""
         self._stopping.set()
-        self._slot_free.set()
+        self._look_again.set()
 
     async def _wait(self, hint: asyncio.Event) -> None:
-        waits = [asyncio.create_task(event.wait()) for event in (hint, self._slot_free)]
+        waits = [asyncio.create_task(event.wait()) for event in (hint, self._look_again)]
         await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
         hint.clear()
-        self._slot_free.clear()
+        self._look_again.clear()
+
+    async def _hand_back(self) -> None:
+        left = list(self._running)
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        with contextlib.suppress(*DATABASE_AWAY):
+            async with self._database.write() as session:
+                await queue.hand_back(session, worker=self.number)
 
     async def _round(self) -> None:
         room = self._concurrency - len(self._running)
         # Without the lock, others would take what we claim for lost.
-        if room <= 0 or not self._locked.is_set():
+        if room <= 0 or not self._liveness.held.is_set():
             return
         try:
+            await self._sweep()
             jobs = await self._claim(room)
         except IntegrityError:
             # Another worker took a job of the same lane between our look and our claim.
-            self._slot_free.set()
+            self._look_again.set()
             return
-        except (DBAPIError, OSError) as error:
+        except DATABASE_AWAY as error:
             _log.warning("worker.database_away", error=type(error).__name__)
             return
         for job in jobs:
             task = asyncio.create_task(self._run_job(job), name=f"job-{job.id}")
-            self._running[job.id] = task
-            task.add_done_callback(lambda _done, job_id=job.id: self._finished(job_id))  # type: ignore[misc]
+            self._running[task] = job.id
+            task.add_done_callback(self._finished)
 
-    def _finished(self, job_id: int) -> None:
-        self._running.pop(job_id, None)
-        self._slot_free.set()
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._look_again.set()
+
+    async def _sweep(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + SWEEP_SECONDS
+        async with self._database.write() as session:
+            in_hand = list(self._running.values())
+            freed = await queue.free_lost(session, me=self.number, in_hand=in_hand)
+            if not self._ensured:
+                for task in self._tasks.values():
+                    if task.every is not None:
+                        await queue.ensure_job(session, task.kind, dedupe_key=task.recurring_key)
+        self._ensured = True
+        if freed:
+            _log.warning("worker.jobs_freed", count=freed)
 
     async def _claim(self, room: int) -> list[Job]:
         async with self._database.write() as session:
-            await queue.free_lost(session)
             return await queue.claim(
                 session, worker=self.number, limit=room, lease_seconds=self._lease
             )
@@ -173,79 +220,58 @@ class Worker:
     async def _attempt(self, job: Job) -> None:
         task = self._tasks.get(job.kind)
         if task is None:
-            message = f"no task for jobs of kind {job.kind}"
-            raise LookupError(message)
+            raise LookupError(f"no task for jobs of kind {job.kind}")
         if job.attempt > job.max_attempts:
-            message = "the workers of earlier attempts died"
-            raise RuntimeError(message)
+            raise RuntimeError("the workers of earlier attempts died")
         completion = await task.work(job)
         # A restart of the database drops all locks: ours is taken again before we record anything.
-        await self._locked.wait()
+        await self._liveness.held.wait()
         async with self._database.write(tenant=job.tenant_id) as session:
             if completion is not None:
                 await completion(session)
+            if task.every is not None:
+                again = session.clock.now() + task.every
+                key = task.recurring_key
+                await queue.enqueue(session, job.kind, payload={}, run_at=again, dedupe_key=key)
             await queue.close(session, job)
 
     async def _set_back(self, job: Job, error: Exception) -> None:
         wish = error if isinstance(error, Retry) else None
-        reason = wish.reason if wish else f"{type(error).__name__}: {error}"
-        counted = wish.counted if wish else True
-        dead = counted and job.attempt >= job.max_attempts
-        delay = wish.after if wish and wish.after is not None else back_off(job.attempt)
-        level = _log.info if wish else _log.exception
-        level("job.set_back", reason=reason, attempt=job.attempt, dead=dead)
-        _DONE.labels(job.kind, "dead" if dead else "set_back").inc()
         task = self._tasks.get(job.kind)
+        recurring = task is not None and task.every is not None
+        setback = Setback(
+            reason=wish.reason if wish else f"{type(error).__name__}: {error}",
+            dead=job.attempt >= job.max_attempts and not recurring and (not wish or wish.counted),
+            error=error,
+        )
+        level = _log.info if wish else _log.exception
+        level("job.set_back", reason=setback.reason, attempt=job.attempt, dead=setback.dead)
+        _DONE.labels(job.kind, "dead" if setback.dead else "set_back").inc()
         try:
-            async with self._database.write(tenant=job.tenant_id) as session:
-                if task is not None and task.on_setback is not None:
-                    setback = Setback(reason=reason, dead=dead, error=error)
-                    await task.on_setback(session, job, setback)
-                await queue.set_back(
-                    session,
-                    job,
-                    error=reason,
-                    run_at=session.clock.now() + timedelta(seconds=delay),
-                    dead=dead,
-                    counted=counted,
-                )
+            await self._put_back(job, setback, task.on_setback if task else None)
         except JobLost:
             _log.warning("job.lost", attempt=job.attempt)
-        except (DBAPIError, OSError) as failure:
-            # The lease runs out and the job is claimed again.
-            _log.warning("job.set_back_failed", error=type(failure).__name__)
+        except Exception:
+            # The next sweep finds that nobody has it in hand, and frees it.
+            _log.exception("job.set_back_failed", attempt=job.attempt)
+            await asyncio.sleep(back_off(job.attempt))
 
-    async def _stay_alive(self) -> None:
-        while True:
-            try:
-                await self._hold_lock()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                self._locked.clear()
-                _log.warning("worker.liveness_lost", error=type(error).__name__)
-                await asyncio.sleep(POLL_SECONDS)
-
-    async def _hold_lock(self) -> None:
-        connection = await asyncpg.connect(**self._database.connect_arguments())
-        try:
-            await connection.execute("SELECT pg_advisory_lock($1, $2)", LOCK_CLASS, self.number)
-            self._locked.set()
-            self._slot_free.set()
-            while True:
-                await connection.execute(
-                    "INSERT INTO workers (worker, started_at, seen_at) "
-                    "VALUES ($1, clock_timestamp(), clock_timestamp()) "
-                    "ON CONFLICT (worker) DO UPDATE SET seen_at = clock_timestamp()",
-                    self.number,
-                    timeout=5,
-                )
-                await connection.execute(
-                    "UPDATE jobs SET lease_until = clock_timestamp() + $2 * interval '1 second' "
-                    "WHERE worker = $1 AND state = 'running' AND id = any($3::bigint[])",
-                    self.number,
-                    self._lease,
-                    list(self._running),
-                    timeout=5,
-                )
-                await asyncio.sleep(min(HEARTBEAT_SECONDS, self._lease / 3))
-        finally:
-            connection.terminate()
+    async def _put_back(
+        self,
+        job: Job,
+        setback: Setback,
+        on_setback: Callable[[WriteSession, Job, Setback], Awaitable[None]] | None,
+    ) -> None:
+        wish = setback.error if isinstance(setback.error, Retry) else None
+        delay = wish.after if wish and wish.after is not None else back_off(job.attempt)
+        async with self._database.write(tenant=job.tenant_id) as session:
+            if on_setback is not None:
+                await on_setback(session, job, setback)
+            await queue.set_back(
+                session,
+                job,
+                error=setback.reason,
+                run_at=session.clock.now() + timedelta(seconds=delay),
+                dead=setback.dead,
+                counted=wish.counted if wish else True,
+            )
