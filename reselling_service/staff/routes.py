@@ -7,6 +7,8 @@ from fastapi import Depends
 from reselling_service.staff.models import PEOPLE
 from shared.kit.people import StaffGuard, StaffPrincipal
 from shared.kit.people.principals import ACCOUNTANTS, EVERYBODY, OPERATORS, OWNERS
+from shared.kit.people.routes import people_routers
+from shared.kit.people.sandbox_routes import sandbox_routers as make_sandbox_routers
 
 _guard = StaffGuard(PEOPLE)
 
@@ -14,3 +16,7 @@ AnyStaff = Annotated[StaffPrincipal, Depends(_guard.having(EVERYBODY))]
 OperatorStaff = Annotated[StaffPrincipal, Depends(_guard.having(OPERATORS))]
 FinanceStaff = Annotated[StaffPrincipal, Depends(_guard.having(ACCOUNTANTS))]
 OwnerStaff = Annotated[StaffPrincipal, Depends(_guard.having(OWNERS))]
+
+staff_routers = people_routers(PEOPLE, _guard)
+# To be included only where the settings say sandbox, so that nobody else even sees them.
+sandbox_routers = make_sandbox_routers(PEOPLE, _guard)

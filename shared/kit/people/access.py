@@ -1,12 +1,13 @@
 """Turns a session's token into a person, and refuses those whose role isn't enough."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from shared.contract.problems import UNAUTHORIZED
+from shared.kit.db import ReadSession, WriteSession
 from shared.kit.people.errors import ROLE_REQUIRED
 from shared.kit.people.logins import find_principal
 from shared.kit.people.principals import Role, StaffPrincipal
@@ -27,6 +28,21 @@ def staff_runtime(request: Request) -> Runtime[ServiceSettings]:
     """The runtime of this process, of whichever service."""
     runtime: Runtime[ServiceSettings] = request.app.state.runtime
     return runtime
+
+
+async def _read(request: Request) -> AsyncIterator[ReadSession]:
+    async with staff_runtime(request).staff.read() as session:
+        yield session
+
+
+async def _write(request: Request) -> AsyncIterator[WriteSession]:
+    async with staff_runtime(request).staff.write() as session:
+        yield session
+
+
+StaffRuntime = Annotated[Runtime[ServiceSettings], Depends(staff_runtime)]
+StaffRead = Annotated[ReadSession, Depends(_read, scope="function")]
+StaffWrite = Annotated[WriteSession, Depends(_write, scope="function")]
 
 
 class StaffGuard:

@@ -31,11 +31,28 @@ async def log_in(
         found = await _find_active(session, people, email=email)
     fits = await verify_password(password, found.password_hash if found else None)
     if found is None or not fits:
-        detail = "The e-mail address or the password is wrong."
-        raise ProblemError(UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
+        raise _wrong_login()
     async with database.write() as session:
+        if not await _is_unchanged(session, people, found):
+            raise _wrong_login()
         await forget_attempts(session, people, email=email)
         return await _open_session(session, people, staff_id=found.id)
+
+
+def _wrong_login() -> ProblemError:
+    detail = "The e-mail address or the password is wrong."
+    return ProblemError(UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+async def _is_unchanged(session: WriteSession, people: People, known: StaffColumns) -> bool:
+    """A password may be changed while it is checked: no session may outlive its change."""
+    table = people.staff
+    statement = select(table.id).where(
+        table.id == known.id,
+        table.password_hash == known.password_hash,
+        table.deactivated_at.is_(None),
+    )
+    return await session.scalar(statement.with_for_update(read=True)) is not None
 
 
 async def count_attempt(session: WriteSession, people: People, *, email: str) -> None:

@@ -8,12 +8,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from shared.kit.db import ReadSession, WriteSession
+from shared.kit.db import Database, ReadSession, WriteSession
 from shared.kit.ids import new_id
 from shared.kit.passwords import hash_password, verify_password
 from shared.kit.people.auditing import audit
 from shared.kit.people.errors import LAST_OWNER, LOGIN_TAKEN, WRONG_PASSWORD
-from shared.kit.people.logins import end_sessions, forget_attempts
+from shared.kit.people.logins import count_attempt, end_sessions, forget_attempts
 from shared.kit.people.principals import Doer, Role, StaffPrincipal
 from shared.kit.people.tables import People, StaffColumns
 from shared.kit.problems import ProblemError, not_found
@@ -97,18 +97,23 @@ async def change_member(
 
 
 async def change_password(
-    session: WriteSession, people: People, person: StaffPrincipal, *, current: str, new: str
+    database: Database, people: People, person: StaffPrincipal, *, current: str, new: str
 ) -> None:
-    """A person's own new password; ends all of their sessions. Raises `wrong_password`.
+    """A person's own new password; ends all of their sessions.
 
-    Wrong ones must be counted by `count_attempt` in a transaction of its own beforehand.
+    Raises `wrong_password`, and `rate_limited` after too many of those.
     """
-    row = await _lock(session, people, staff_id=person.id)
-    if not await verify_password(current, row.password_hash):
-        detail = "Nothing was changed. Type the password that you log in with now."
-        raise ProblemError(WRONG_PASSWORD, detail)
-    await _set_password(session, people, row, await hash_password(new))
-    await audit(session, people, person, "staff.password", object_type="staff", object_id=person.id)
+    async with database.write() as session:
+        await count_attempt(session, people, email=person.email)
+    async with database.write() as session:
+        row = await _lock(session, people, staff_id=person.id)
+        if not await verify_password(current, row.password_hash):
+            detail = "Nothing was changed. Type the password that you log in with now."
+            raise ProblemError(WRONG_PASSWORD, detail)
+        await _set_password(session, people, row, await hash_password(new))
+        await audit(
+            session, people, person, "staff.password", object_type="staff", object_id=person.id
+        )
 
 
 async def find_member(session: ReadSession, people: People, *, staff_id: UUID) -> StaffColumns:

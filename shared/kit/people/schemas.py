@@ -1,0 +1,103 @@
+"""Shapes of the routes about staff, the audit and the sandbox's clock."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from shared.contract.basics import Input, Output, Timestamp
+from shared.kit.people.principals import Role
+from shared.kit.text import Line, Password
+
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f"
+Email = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        to_lower=True,
+        max_length=254,
+        pattern=rf"^[^\s@{_CONTROLS}]+@[^\s@{_CONTROLS}]+$",
+    ),
+    Field(examples=["olga@example.com"]),
+]
+YEAR_SECONDS = 366 * 86_400
+
+
+class LoginInput(Input):
+    """E-mail address and password of a person of the staff."""
+
+    email: Email
+    password: Password
+
+
+class LoginOutput(Output):
+    """A session. The token is shown once."""
+
+    token: str = Field(repr=False, examples=["hGm0…43 characters"])
+    expires_at: Timestamp
+
+
+class PasswordInput(Input):
+    """One's own new password. All sessions end."""
+
+    current_password: Password
+    new_password: Password
+
+
+class StaffInput(Input):
+    """A new person."""
+
+    email: Email
+    name: Line = Field(examples=["Olga Operator"])
+    role: Role = Field(examples=["operator"])
+    password: Password
+
+
+class StaffChangeInput(Input):
+    """What shall be different; what is left out or null stays. A new password ends all sessions."""
+
+    name: Line | None = None
+    role: Role | None = None
+    active: bool | None = Field(default=None, description="false: may no longer log in.")
+    password: Password | None = None
+
+
+class StaffOutput(Output):
+    """A person of the staff."""
+
+    id: UUID
+    email: str
+    name: str
+    role: Role
+    active: bool
+    created_at: Timestamp
+    deactivated_at: Timestamp | None
+
+
+class AuditOutput(Output):
+    """One change: who, what, how it was and how it is. Secrets never stand here."""
+
+    id: UUID
+    at: Timestamp
+    actor_kind: str = Field(description="staff, cli or system", examples=["staff"])
+    actor_id: UUID | None = Field(description="The person where actor_kind is staff.")
+    action: str = Field(examples=["partner.change"])
+    object_type: str = Field(examples=["partner"])
+    object_id: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    request_id: UUID | None
+    traceparent: str
+
+
+class ClockInput(Input):
+    """How far to move the clock on."""
+
+    advance_seconds: int = Field(ge=1, le=YEAR_SECONDS, examples=[86_400])
+
+
+class ClockOutput(Output):
+    """The sandbox's time, and how far it is ahead of the machine's."""
+
+    now: Timestamp
+    advanced_seconds: int
