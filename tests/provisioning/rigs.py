@@ -31,7 +31,9 @@ PASSWORD_HASH = (
     "$6$tandem$zuh4xFnVzyIfv3.t98s1x5ET5eSjnX8neNnTKZ1VhuqGrIW.n7"
     "PUvJVIxp4E6a4/ucs8J3Q8ZymzBOcfQ7Lk51"
 )
-CONTENT = GuestContent(hostname="web-1", ssh_keys=("ssh-ed25519 AAAAC3Nz",))
+CONTENT = GuestContent(
+    hostname="web-1", ssh_keys=("ssh-ed25519 AAAAC3Nz",), password_hash=PASSWORD_HASH
+)
 
 
 class Rig(Protocol):
