@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
+    MultipleResults,
     RuleBasedStateMachine,
     consumes,
     invariant,
@@ -51,10 +52,11 @@ class PurseMachine(RuleBasedStateMachine):
 
     holds: Bundle[UUID] = Bundle("holds")
 
-    def __init__(self, runner: asyncio.Runner, database: Database) -> None:
+    runner: asyncio.Runner
+    database: Database
+
+    def __init__(self) -> None:
         super().__init__()
-        self.runner = runner
-        self.database = database
         self.owner = new_id()
         self.model = Model()
 
@@ -71,7 +73,7 @@ class PurseMachine(RuleBasedStateMachine):
         return self.runner.run(transaction())
 
     @rule(target=holds, amount=AMOUNTS)
-    def hold(self, amount: int) -> object:
+    def hold(self, amount: int) -> UUID | MultipleResults[UUID]:
         affordable = amount <= self.model.available or amount == 0
 
         async def action(session: WriteSession) -> UUID:
@@ -162,8 +164,9 @@ def test_any_sequence_keeps_the_books(empty_database_url: str) -> None:
         stack = AsyncExitStack()
         database = runner.run(stack.enter_async_context(open_purses(empty_database_url)))
         try:
+            PurseMachine.runner, PurseMachine.database = runner, database
             run_state_machine_as_test(
-                lambda: PurseMachine(runner, database),
+                PurseMachine,
                 settings=settings(max_examples=25, stateful_step_count=20, deadline=None),
             )
         finally:

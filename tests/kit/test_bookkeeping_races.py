@@ -1,4 +1,4 @@
-"""Money under concurrency: several connections on one purse, none below its limit, nothing twice."""
+"""Several connections on one purse: never below its limit, nothing twice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
