@@ -15,8 +15,9 @@ class Seller(Base):
     """A provider whose tariffs are resold.
 
     `key` is encrypted. `about` is its last `/about`; `clock_offset_ms` is its clock minus ours.
-    `link` says how calls went lately: ok, or broken with `link_problem` since `link_since`; while
-    broken, calls wait until `retry_after` (the circuit). `cursor` is how far its feed was read.
+    `link` says how calls went lately: ok, or broken with `link_problem`, since `link_since`. After
+    `failures` in a row calls wait until `retry_after`; then one of them goes out as a probe, which
+    moves `retry_after` on for as long as a probe may take (the circuit).
     """
 
     __tablename__ = "sellers"
@@ -28,7 +29,7 @@ class Seller(Base):
     key: Mapped[bytes] = mapped_column(LargeBinary)
     key_hint: Mapped[str] = mapped_column(Text)
     enabled: Mapped[bool] = mapped_column(default=True)
-    installation_id: Mapped[UUID]
+    installation_id: Mapped[UUID] = mapped_column(unique=True)
     currency: Mapped[str] = mapped_column(Text)
     about: Mapped[dict[str, Any]] = mapped_column(JSONB)
     clock_offset_ms: Mapped[int] = mapped_column(BigInteger, default=0)

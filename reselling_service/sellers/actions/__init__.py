@@ -1,0 +1,1 @@
+"""What may be done with sellers, and how their links are kept account of."""

@@ -1,0 +1,114 @@
+"""Shapes of sellers in the staff's API. A key goes in and never comes out."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+
+from reselling_service.sellers.models import Seller
+from reselling_service.sellers.rules import Circuit, circuit, clean_url
+from shared.contract.basics import CurrencyCode, Input, Output, Timestamp
+from shared.kit.clock import Clock
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+SellerURL = Annotated[
+    str,
+    StringConstraints(max_length=500),
+    AfterValidator(clean_url),
+    Field(examples=["https://provider.example.com"], description="Where the seller is reached."),
+]
+
+
+def _header_safe(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("a key holds no spaces and only printable ASCII characters")
+    return key
+
+
+SellerKey = Annotated[
+    SecretStr,
+    Field(min_length=16, max_length=500, examples=["tps_0190…"]),
+    AfterValidator(_header_safe),
+]
+
+
+class NewSeller(Input):
+    """A seller to be connected: our name for it, where it is, and the key it gave us."""
+
+    name: Name
+    url: SellerURL
+    key: SellerKey
+
+
+class SellerChange(Input):
+    """What is to be changed; fields left out stay."""
+
+    name: Name | None = None
+    url: SellerURL | None = None
+
+
+class NewKey(Input):
+    """A key that takes the place of the old one."""
+
+    key: SellerKey
+
+
+class LinkView(Output):
+    """How calls went lately: ok or broken, since when and why."""
+
+    state: str
+    since: Timestamp | None
+    problem: str | None
+
+
+class CircuitView(Output):
+    """Whether calls go out; `retry_at` is when the next one does, as a probe."""
+
+    state: Circuit
+    failures: int
+    retry_at: Timestamp | None
+
+
+class SellerView(Output):
+    """A seller as staff see it."""
+
+    id: UUID
+    name: str
+    url: str
+    key_hint: str
+    enabled: bool
+    installation_id: UUID
+    currency: CurrencyCode
+    edition: str
+    contract_min: str
+    contract_max: str
+    partner_state: str
+    capabilities: dict[str, bool]
+    clock_offset_ms: int = Field(description="The seller's clock minus ours, milliseconds.")
+    link: LinkView
+    circuit: CircuitView
+    created_at: Timestamp
+
+
+def seller_view(row: Seller, clock: Clock) -> SellerView:
+    """Show a seller's row."""
+    state = circuit(retry_at=row.retry_after, now=clock.now())
+    return SellerView(
+        id=row.id,
+        name=row.name,
+        url=row.url,
+        key_hint=row.key_hint,
+        enabled=row.enabled,
+        installation_id=row.installation_id,
+        currency=row.currency,
+        edition=row.about["edition"],
+        contract_min=row.about["contract_min"],
+        contract_max=row.about["contract_max"],
+        partner_state=row.about["partner_state"],
+        capabilities=row.about["capabilities"],
+        clock_offset_ms=row.clock_offset_ms,
+        link=LinkView(state=row.link, since=row.link_since, problem=row.link_problem),
+        circuit=CircuitView(state=state, failures=row.failures, retry_at=row.retry_after),
+        created_at=row.created_at,
+    )
