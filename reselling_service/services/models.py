@@ -10,7 +10,6 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     Text,
     UniqueConstraint,
@@ -36,17 +35,22 @@ class Service(Base):
 
     Wanted: `wanted_life` (active, terminated, cancelled), `wanted_power`, and the rows of
     `wanted_suspensions`. Heard: the seller's public state with its revision (`heard`, 0 before the
-    first event). `period`, `price` (minor units per term, for the client) and `auto_renew` are the
-    client's terms; `renewed_from` is the `paid_until` whose renewal was last asked for.
+    first event). `period`, `price` (minor units of `currency` per term, for the client) and
+    `auto_renew` are the client's terms; `upstream_max_price` is what the seller may charge for
+    another term; `renewed_from` is the `paid_until` whose renewal was last asked for.
+    `terminated_by` (client, staff) and `terminate_when` (now, period_end) belong to the last
+    termination. `order_problem` and `renewal_problem` are codes. `hostname_before` is kept while a
+    rename is under way.
     """
 
     __tablename__ = "services"
     __table_args__ = (
         UniqueConstraint("seller_id", "service_ref"),
-        CheckConstraint(
-            "wanted_life IN ('active', 'terminated', 'cancelled')", name="wanted_life"
-        ),
+        CheckConstraint("wanted_life IN ('active', 'terminated', 'cancelled')", name="wanted_life"),
         CheckConstraint("wanted_power IN ('running', 'stopped')", name="wanted_power"),
+        CheckConstraint("terminated_by IN ('client', 'staff')", name="terminated_by"),
+        CheckConstraint("terminate_when IN ('now', 'period_end')", name="terminate_when"),
+        CheckConstraint("price >= 0 AND upstream_max_price >= 0", name="price"),
         Index("ix_services_client", "client_id", "id"),
     )
 
@@ -59,13 +63,18 @@ class Service(Base):
     client_ref: Mapped[UUID]
     name: Mapped[str] = mapped_column(Text)
     hostname: Mapped[bytes] = mapped_column(LargeBinary)
+    hostname_before: Mapped[bytes | None] = mapped_column(LargeBinary)
     os: Mapped[str] = mapped_column(Text)
     period: Mapped[str] = mapped_column(Text)
     price: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(Text)
     upstream_max_price: Mapped[int] = mapped_column(BigInteger)
     auto_renew: Mapped[bool] = mapped_column(default=True)
     wanted_life: Mapped[str] = mapped_column(Text, default="active")
     wanted_power: Mapped[str] = mapped_column(Text, default="running")
+    terminated_by: Mapped[str | None] = mapped_column(Text)
+    terminate_when: Mapped[str | None] = mapped_column(Text)
+    order_problem: Mapped[str | None] = mapped_column(Text)
     heard_revision: Mapped[int] = mapped_column(BigInteger, default=0)
     heard_state: Mapped[str | None] = mapped_column(Text)
     heard_power: Mapped[str | None] = mapped_column(Text)
@@ -75,7 +84,6 @@ class Service(Base):
     parked: Mapped[str | None] = mapped_column(Text)
     renewed_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     renewal_problem: Mapped[str | None] = mapped_column(Text)
-    last_sequence: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
@@ -87,9 +95,7 @@ class WantedSuspension(Base):
     """
 
     __tablename__ = "wanted_suspensions"
-    __table_args__ = (
-        CheckConstraint("cause IN ('client', 'staff', 'client_debt')", name="cause"),
-    )
+    __table_args__ = (CheckConstraint("cause IN ('client', 'staff', 'client_debt')", name="cause"),)
 
     service_id: Mapped[UUID] = mapped_column(ForeignKey("services.id"), primary_key=True)
     cause: Mapped[str] = mapped_column(Text, primary_key=True)

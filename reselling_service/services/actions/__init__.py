@@ -1,0 +1,33 @@
+"""What may be done with services: opening, wishes of clients and staff, and what sellers tell."""
+
+from reselling_service.services.actions.hearing import News, hear, hear_inventory, hear_status, park
+from reselling_service.services.actions.life import restore, terminate
+from reselling_service.services.actions.naming import rename, set_name
+from reselling_service.services.actions.opening import NewService, open_service
+from reselling_service.services.actions.power import restart, start, stop
+from reselling_service.services.actions.renewing import renew, renew_itself, set_auto_renew
+from reselling_service.services.actions.settled import follow
+from reselling_service.services.actions.suspensions import resume, suspend
+
+__all__ = [
+    "NewService",
+    "News",
+    "follow",
+    "hear",
+    "hear_inventory",
+    "hear_status",
+    "open_service",
+    "park",
+    "rename",
+    "renew",
+    "renew_itself",
+    "restart",
+    "restore",
+    "resume",
+    "set_auto_renew",
+    "set_name",
+    "start",
+    "stop",
+    "suspend",
+    "terminate",
+]
