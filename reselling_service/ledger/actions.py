@@ -1,4 +1,8 @@
-"""What may be done with the clients' money by staff; holds and charges are made through BOOKS."""
+"""What may be done with the clients' money by staff; holds and charges are made through BOOKS.
+
+Whoever waits for a client's money hears of a payment through a job of kind `client_topped_up`
+(payload `client_id`). The room of services has the task for it.
+"""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,9 +13,12 @@ from reselling_service.ledger.models import BOOKS, TOP_UP, Entry
 from reselling_service.staff.actions import audit
 from shared.kit.bookkeeping import Posting
 from shared.kit.db import WriteSession
+from shared.kit.jobs import enqueue
 from shared.kit.people import StaffPrincipal
 from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError, not_found
+
+TOPPED_UP_JOB = "client_topped_up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +54,7 @@ async def top_up(
         object_id=client_id,
         after={"amount": payment.amount, "reference": str(payment.reference)},
     )
+    await enqueue(session, TOPPED_UP_JOB, payload={"client_id": client_id}, tenant_id=client_id)
     return entry
 
 

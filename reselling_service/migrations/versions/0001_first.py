@@ -23,6 +23,8 @@ _STAFF_ONLY = {
 }
 # What clients may look at and only staff may change.
 _APP_READS = {"tariffs", "tariff_prices"}
+# What an order and a renewal must know of a seller; never its key.
+_APP_READS_OF_SELLERS = "id, enabled, installation_id, clock_offset_ms"
 
 
 def upgrade() -> None:
@@ -41,6 +43,7 @@ def upgrade() -> None:
                 op.execute(statement)
     for statement in [*seal_audit(), *guard_clients()]:
         op.execute(statement)
+    op.execute(f"GRANT SELECT ({_APP_READS_OF_SELLERS}) ON sellers TO {rls.APP_ROLE}")
     op.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {rls.APP_ROLE}, {rls.STAFF_ROLE}")
 
 
