@@ -1,15 +1,17 @@
 """Every SELECT on clients. Before a login they go through two narrow functions of the database."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import or_, select, text
 
+from reselling_service.clients.errors import CLIENT_CLOSED
 from reselling_service.clients.models import Client
-from shared.contract.problems import NOT_FOUND
-from shared.kit.db import ReadSession
+from reselling_service.clients.rules import ClientState
+from shared.kit.db import ReadSession, WriteSession
 from shared.kit.principals import ClientId
-from shared.kit.problems import ProblemError
+from shared.kit.problems import ProblemError, not_found
 
 _LOGIN = text("SELECT id, hash FROM client_login(:email)")
 _SESSION = text("SELECT client_session(:token_hash, :at)")
@@ -45,5 +47,39 @@ async def get_client(session: ReadSession, client_id: ClientId, *, lock: bool = 
         statement = statement.with_for_update()
     client = await session.scalar(statement.execution_options(populate_existing=True))
     if client is None:
-        raise ProblemError(NOT_FOUND, "There is no such client. Check the id.")
+        raise not_found("client")
     return client
+
+
+async def list_clients(
+    session: ReadSession,
+    *,
+    search: str | None,
+    state: ClientState | None,
+    after: UUID | None,
+    limit: int,
+) -> Sequence[Client]:
+    """For staff: up to `limit + 1` clients, oldest first, whose e-mail, name or phone match."""
+    statement = select(Client).order_by(Client.id).limit(limit + 1)
+    if search is not None:
+        columns = (Client.email, Client.name, Client.phone)
+        found = [column.icontains(search, autoescape=True) for column in columns]
+        statement = statement.where(or_(*found))
+    if state is not None:
+        statement = statement.where(Client.state == state)
+    if after is not None:
+        statement = statement.where(Client.id > after)
+    return (await session.scalars(statement)).all()
+
+
+async def check_may_order(session: WriteSession, client_id: ClientId) -> None:
+    """Keep the client from being closed until this transaction ends.
+
+    Raises `not_found`, `client_closed`.
+    """
+    statement = select(Client.state).where(Client.id == client_id)
+    state = await session.scalar(statement.with_for_update(read=True, key_share=True))
+    if state is None:
+        raise not_found("client")
+    if state != ClientState.ACTIVE:
+        raise ProblemError(CLIENT_CLOSED, "The client is closed: nothing new can be ordered.")

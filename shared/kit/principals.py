@@ -13,14 +13,14 @@ from shared.kit.problems import ProblemError
 ClientId = NewType("ClientId", UUID)
 ClientResolver = Callable[[Request, str], Awaitable[ClientId | None]]
 
-_bearer = HTTPBearer(
+client_bearer = HTTPBearer(
     scheme_name="client session", description="The token of a client's login.", auto_error=False
 )
 
 
 async def current_client(
     request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(client_bearer)],
 ) -> ClientId:
     """The client of this session. The application sets `app.state.resolve_client` at its start."""
     if credentials is not None:

@@ -37,5 +37,5 @@ Lines = Annotated[
 Password = Annotated[
     str,
     StringConstraints(strip_whitespace=False, min_length=10, max_length=200, pattern=r"^[^\x00]*$"),
-    Field(examples=["correct horse battery"], repr=False),
+    Field(examples=["correct horse battery"]),
 ]

@@ -1,0 +1,18 @@
+"""Rules of clients: how e-mail addresses are compared, how long a login lasts."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+SESSION_LIFE = timedelta(hours=12)
+
+
+class ClientState(StrEnum):
+    """A closed client keeps their history, and can neither log in nor order."""
+
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
+def same_email(email: str) -> str:
+    """The address as it is kept and looked for: in lower case, whatever way it was typed."""
+    return email.strip().lower()
