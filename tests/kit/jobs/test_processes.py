@@ -43,8 +43,8 @@ async def test_three_workers_keep_the_order_of_each_lane_and_do_nothing_twice(
             return await count(database, "jobs") == 0
 
         await eventually(empty, seconds=30, what="the end of all jobs")
-        async with database.read() as session:
-            rows = (await session.scalars(select(Diary).order_by(Diary.id))).all()
+        async with database.read() as reading:
+            rows = (await reading.scalars(select(Diary).order_by(Diary.id))).all()
     assert sorted(row.number for row in rows) == list(range(300))
     assert len({row.worker for row in rows}) == 3
     for lane in lanes:

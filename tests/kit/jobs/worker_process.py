@@ -1,7 +1,7 @@
-"""A worker process for tests: `python -m tests.kit.jobs.worker_process URL LEASE [FAST]`.
+"""A worker process for tests: `python -m tests.kit.jobs.worker_process URL LEASE STOP`.
 
-Jobs `note` carry `number` and `seconds`; their completion writes the diary. Prints `ready <number>`,
-and `began <number>` for each job that it takes up.
+Jobs `note` carry `number` and `seconds`; their completion writes the diary. Prints
+`ready <number of the worker>`, and `began <number>` for each job that it takes up.
 """
 
 import asyncio
