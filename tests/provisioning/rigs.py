@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import json
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +27,7 @@ from selling_service.provisioning.platform import (
     VMState,
 )
 
+READY = re.compile(r"^tandem-guest ready .*$", re.MULTILINE)
 SIZE = VMSize(vcpu=1, ram_mib=32, disk_gib=1, ipv4=1)
 GUEST_SIZE = VMSize(vcpu=1, ram_mib=96, disk_gib=1, ipv4=1)
 PASSWORD = "sesame"
@@ -39,9 +43,14 @@ CONTENT = GuestContent(
 class Rig(Protocol):
     """`image` starts nothing (quick), `guest_image` a guest that speaks on its console."""
 
-    platform: Platform
-    image: str
-    guest_image: str
+    @property
+    def platform(self) -> Platform: ...
+
+    @property
+    def image(self) -> str: ...
+
+    @property
+    def guest_image(self) -> str: ...
 
     def rebuilt(self) -> Platform:
         """Return another driver object over the same platform, as a restarted worker has it."""
@@ -58,10 +67,10 @@ class Rig(Protocol):
     async def restart_node(self) -> None:
         """Let the machine under all VMs restart."""
 
-    async def die(self, *, owner_id: UUID, vm_id: UUID) -> None:
+    async def die(self, vm_id: UUID) -> None:
         """Let the VM end by itself."""
 
-    async def console(self, *, owner_id: UUID, vm_id: UUID) -> str:
+    async def console(self, vm_id: UUID) -> str:
         """Return the ready line of the guest's last start, waiting for it."""
 
     async def traces(self, vm_id: UUID) -> list[str]:
@@ -92,10 +101,10 @@ class SimulatedRig:
     async def restart_node(self) -> None:
         await self.platform.restart_node()
 
-    async def die(self, *, owner_id: UUID, vm_id: UUID) -> None:
+    async def die(self, vm_id: UUID) -> None:
         await self.platform.power_off_inside(vm_id=vm_id)
 
-    async def console(self, *, owner_id: UUID, vm_id: UUID) -> str:
+    async def console(self, vm_id: UUID) -> str:
         return await self.platform.console(vm_id=vm_id)
 
     async def traces(self, vm_id: UUID) -> list[str]:
@@ -130,21 +139,20 @@ class QemuRig:
     async def restart_node(self) -> None:
         for vm_id in self.vm_ids():
             await self._kill(vm_id)
+            self.note(vm_id, boot="an earlier one")
         self.platform = self.rebuilt()
         report = await self.platform.boot_node()
         assert report.failed == {}
 
-    async def die(self, *, owner_id: UUID, vm_id: UUID) -> None:
+    async def die(self, vm_id: UUID) -> None:
         await self._kill(vm_id)
 
-    async def console(self, *, owner_id: UUID, vm_id: UUID) -> str:
-        log = self.folder(owner_id=owner_id, vm_id=vm_id) / "serial.log"
-        async with asyncio.timeout(40):
-            while True:
-                for line in log.read_text(errors="replace").splitlines():
-                    if line.startswith("tandem-guest ready"):
-                        return line
-                await asyncio.sleep(0.05)
+    async def console(self, vm_id: UUID) -> str:
+        log = next(self.settings.root.glob(f"users/*/{vm_id}/serial.log"))
+        await until(lambda: bool(READY.search(log.read_text(errors="replace"))), within=40)
+        found = READY.search(log.read_text(errors="replace"))
+        assert found is not None
+        return found.group()
 
     async def traces(self, vm_id: UUID) -> list[str]:
         return [str(path) for path in self.settings.root.rglob("*") if str(vm_id) in path.name]
@@ -157,6 +165,12 @@ class QemuRig:
 
     def vm_ids(self) -> list[UUID]:
         return [UUID(path.stem) for path in (self.settings.root / "state/vms").glob("*.json")]
+
+    def note(self, vm_id: UUID, **changes: object) -> None:
+        """Change what the driver wrote down of the VM's process."""
+        noted = self.run_folder(vm_id) / "process.json"
+        if noted.exists():
+            noted.write_text(json.dumps({**json.loads(noted.read_text()), **changes}))
 
     def process(self, vm_id: UUID) -> process.Process | None:
         return process.find(self.run_folder(vm_id), vm_id)
@@ -221,3 +235,10 @@ async def create_guest(
         content=content,
         fence=1,
     )
+
+
+async def until(condition: Callable[[], bool], *, within: float = 20) -> None:
+    """Wait for something outside of this process, `within` seconds."""
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110  # nobody there could set an event
+            await asyncio.sleep(0.05)

@@ -25,7 +25,7 @@ async def test_restart_starts_a_stopped_vm_too(rig: Rig, owner_id: UUID, vm: UUI
 async def test_a_vm_that_ended_by_itself_is_seen_as_stopped_and_can_be_started(
     rig: Rig, owner_id: UUID, vm: UUID
 ) -> None:
-    await rig.die(owner_id=owner_id, vm_id=vm)
+    await rig.die(vm)
 
     state = await rig.platform.get_vm(owner_id=owner_id, vm_id=vm)
     assert state.power is Power.STOPPED
@@ -61,7 +61,7 @@ async def test_another_host_name_is_seen_by_the_guest_at_its_next_start(
     rig: Rig, owner_id: UUID, vm_id: UUID
 ) -> None:
     await create_guest(rig, owner_id=owner_id, vm_id=vm_id)
-    said = await rig.console(owner_id=owner_id, vm_id=vm_id)
+    said = await rig.console(vm_id)
     assert "hostname=web-1 boots=1" in said
 
     for fence in (2, 2):
@@ -69,7 +69,7 @@ async def test_another_host_name_is_seen_by_the_guest_at_its_next_start(
             owner_id=owner_id, vm_id=vm_id, hostname="db-7", fence=fence
         )
         assert (state.hostname, state.power) == ("db-7", Power.RUNNING)
-    assert "hostname=web-1" in await rig.console(owner_id=owner_id, vm_id=vm_id)
+    assert "hostname=web-1" in await rig.console(vm_id)
 
     await rig.platform.restart_vm(owner_id=owner_id, vm_id=vm_id, fence=3)
-    assert "hostname=db-7 boots=2" in await rig.console(owner_id=owner_id, vm_id=vm_id)
+    assert "hostname=db-7 boots=2" in await rig.console(vm_id)

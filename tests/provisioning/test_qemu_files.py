@@ -14,7 +14,7 @@ from selling_service.provisioning.platform import (
     Power,
     VMSize,
 )
-from tests.provisioning.rigs import CONTENT, SIZE, QemuRig, create, new_user
+from tests.provisioning.rigs import CONTENT, SIZE, QemuRig, create, new_user, until
 from tests.requirements import require
 
 # Prints its message on the first serial line and halts: mov si, mov dx, lodsb, out, hlt.
@@ -45,6 +45,10 @@ async def _qcow2(raw: Path, *, gib: int = 1) -> Path:
         assert await process.wait() == 0
     made.chmod(0o644)
     return made
+
+
+def _proc(pid: int, name: str) -> bytes:
+    return Path(f"/proc/{pid}/{name}").read_bytes()
 
 
 async def _listing_as(uid: int, folder: Path) -> int:
@@ -88,7 +92,7 @@ async def test_the_process_of_a_vm_runs_as_its_platform_user(
     process = rig.process(vm)
     assert process is not None
 
-    status = Path(f"/proc/{process.pid}/status").read_text()
+    status = _proc(process.pid, "status").decode()
 
     uid = rig.folder(owner_id=owner_id, vm_id=vm).stat().st_uid
     told = {line.split()[0]: line.split()[1:] for line in status.splitlines() if line.split()}
@@ -138,7 +142,7 @@ async def test_the_password_hash_lies_in_the_seed_and_nowhere_else(
 
     seed = Path("state/seeds") / str(vm)
     assert sorted(holders) == [seed / "files/vendor-data", seed / "seed.iso"]
-    assert secret.encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    assert secret.encode() not in _proc(process.pid, "cmdline")
 
 
 async def test_a_folder_with_a_long_name_serves_too(rig: QemuRig, vm_id: UUID) -> None:
@@ -162,9 +166,7 @@ async def test_a_vm_starts_from_its_template_and_keeps_its_own_disk(
     )
 
     log = rig.folder(owner_id=owner_id, vm_id=vm_id) / "serial.log"
-    async with asyncio.timeout(20):
-        while b"hello from the template" not in log.read_bytes():
-            await asyncio.sleep(0.05)
+    await until(lambda: b"hello from the template" in log.read_bytes())
     assert template.read_bytes() == before
 
 

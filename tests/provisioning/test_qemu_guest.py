@@ -6,7 +6,7 @@ import pytest
 
 from selling_service.provisioning.platform import GuestContent, Power
 from tests.provisioning.consoles import console
-from tests.provisioning.rigs import CONTENT, PASSWORD, PASSWORD_HASH, QemuRig, create_guest
+from tests.provisioning.rigs import CONTENT, PASSWORD, PASSWORD_HASH, QemuRig, create_guest, until
 
 GRACE = 15.0
 
@@ -25,7 +25,7 @@ async def guest(rig: QemuRig, owner_id: UUID, vm_id: UUID) -> UUID:
     keys = ("ssh-ed25519 AAAAC3NzaC1lZDI1", "ssh-ed25519 AAAAC3NzaC1lZDI2")
     content = GuestContent(hostname="mail-3", ssh_keys=keys, password_hash=PASSWORD_HASH)
     await create_guest(rig, owner_id=owner_id, vm_id=vm_id, content=content)
-    said = await rig.console(owner_id=owner_id, vm_id=vm_id)
+    said = await rig.console(vm_id)
     assert said == "tandem-guest ready hostname=mail-3 boots=1 keys=2"
     return vm_id
 
@@ -39,10 +39,7 @@ async def test_the_client_logs_in_with_the_password_and_powers_off_from_inside(
         await terminal.type("hostname; tail -n 1 /root/.ssh/authorized_keys")
         assert "mail-3" in await terminal.read("AAAAC3NzaC1lZDI2")
         await terminal.type("sync; poweroff -f")
-        process = rig.process(guest)
-        async with asyncio.timeout(20):
-            while process is not None and process.alive:
-                await asyncio.sleep(0.05)
+        await until(lambda: rig.process(guest) is None)
 
     state = await rig.platform.get_vm(owner_id=owner_id, vm_id=guest)
     assert (state.power, state.locked) == (Power.STOPPED, False)
@@ -89,7 +86,7 @@ async def test_suspend_lets_the_guest_power_off_and_resume_brings_back_its_disk(
 
     await rig.platform.unlock_vm(owner_id=owner_id, vm_id=guest, fence=3)
     await rig.platform.start_vm(owner_id=owner_id, vm_id=guest, fence=4)
-    assert "boots=2" in await rig.console(owner_id=owner_id, vm_id=guest)
+    assert "boots=2" in await rig.console(guest)
     async with console(rig.run_folder(guest)) as terminal:
         await terminal.log_in(password=PASSWORD)
         await terminal.read("~ #")
@@ -100,7 +97,7 @@ async def test_suspend_lets_the_guest_power_off_and_resume_brings_back_its_disk(
 async def test_without_a_password_nobody_logs_in_with_one(rig: QemuRig, owner_id: UUID) -> None:
     vm_id, content = uuid4(), replace(CONTENT, password_hash=None)
     await create_guest(rig, owner_id=owner_id, vm_id=vm_id, content=content)
-    await rig.console(owner_id=owner_id, vm_id=vm_id)
+    await rig.console(vm_id)
 
     async with console(rig.run_folder(vm_id)) as terminal:
         await terminal.log_in(password="*")

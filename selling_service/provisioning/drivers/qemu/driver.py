@@ -153,19 +153,28 @@ class QemuPlatform:
             return await asyncio.to_thread(self._builder.capacity)
 
     async def boot_node(self) -> BootReport:
-        """Start the VMs that ran when the machine went down; a locked one stays as it is."""
+        """Start the VMs that ran when the machine went down; a locked one stays as it is.
+
+        To be called by every worker as it starts: a VM that ended by itself since the machine came
+        up is left as it is.
+        """
         report = BootReport(started=[], failed={})
         with machine_faults():
             records = await asyncio.to_thread(lambda: list(self._records.all()))
         for vm_id in [record.vm_id for record in records if _should_run(record)]:
             try:
-                async with self._access.vm(vm_id) as (record, _):
-                    if record is not None and _should_run(record):
-                        await self._launch(record)
+                async with self._access.vm(vm_id) as (kept, _):
+                    if kept is not None and await self._resume(kept):
                         report.started.append(vm_id)
             except PlatformError as error:
                 report.failed[vm_id] = error.detail
         return report
+
+    async def _resume(self, record: VMRecord) -> bool:
+        cut_off = _should_run(record) and await self._machine.was_cut_off(record.vm_id)
+        if cut_off:
+            await self._launch(record)
+        return cut_off
 
     async def _finish(self, record: VMRecord, content: GuestContent) -> VMRecord:
         """Build what is missing, make the first start unless locked, and say that it is built."""

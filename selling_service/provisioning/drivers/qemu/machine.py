@@ -41,6 +41,10 @@ class Machine:
     async def power(self, vm_id: UUID) -> Power:
         return Power.STOPPED if await self._find(vm_id) is None else Power.RUNNING
 
+    async def was_cut_off(self, vm_id: UUID) -> bool:
+        """Say whether the machine went down under the VM, or its start did not succeed."""
+        return await asyncio.to_thread(processes.was_cut_off, self._layout.run(vm_id))
+
     async def launch(self, record: VMRecord, *, uid: int | None) -> None:
         """Start the VM; a running one is left as it is. Raises `VMLocked`."""
         if record.locked:
@@ -76,6 +80,8 @@ class Machine:
             await self._ask(record.vm_id, "query-status")
         except PlatformUnavailable as error:
             processes.kill(process)
+            await processes.gone(process, within=_END_AFTER_KILL)
+            await asyncio.to_thread(_fresh_folder, self._layout.run(record.vm_id))
             folder = self._layout.vm(record.owner_id, record.vm_id)
             told = await asyncio.to_thread(processes.complaint, folder)
             raise PlatformUnavailable(f"QEMU did not start: {told}") from error

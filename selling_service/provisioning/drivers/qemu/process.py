@@ -25,7 +25,10 @@ _BEGAN_FIELD = 19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """`began` in clock ticks since the machine's start, `boot` names that start."""
+    """`began` in clock ticks since the machine's start; `boot` names that start.
+
+    In a container the start is the container's: its restart ends all VMs as the machine's does.
+    """
 
     pid: int
     began: int
@@ -38,11 +41,19 @@ class Process:
 
 def find(run: Path, vm_id: UUID) -> Process | None:
     """Find the VM's process by its run folder; a dead or an unreaped one is none."""
-    try:
-        known = Process(**json.loads((run / "process.json").read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return _by_arguments(vm_id) if run.exists() else None
-    return known if known.alive else None
+    known = _noted(run)
+    if known is not None:
+        return known if known.alive else None
+    return _by_arguments(vm_id) if run.exists() else None
+
+
+def was_cut_off(run: Path) -> bool:
+    """Say whether the VM ran until the machine went down, or its start did not succeed.
+
+    The opposite is a VM that ended by itself since.
+    """
+    known = _noted(run)
+    return run.exists() if known is None else known.boot != _boot()
 
 
 async def spawn(
@@ -104,17 +115,32 @@ def kill(process: Process) -> None:
         os.close(handle)
 
 
+def _noted(run: Path) -> Process | None:
+    try:
+        return Process(**json.loads((run / "process.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
 def _process(pid: int) -> Process | None:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        fields = _stat(pid)
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The program's name stands in brackets and may itself hold brackets and spaces.
-    fields = stat.rpartition(")")[2].split()
     if fields[_STATE_FIELD] in "ZX":
         return None
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return Process(pid=pid, began=int(fields[_BEGAN_FIELD]), boot=boot)
+    return Process(pid=pid, began=int(fields[_BEGAN_FIELD]), boot=_boot())
+
+
+def _boot() -> str:
+    kernel = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{kernel}/{_stat(1)[_BEGAN_FIELD]}"
+
+
+def _stat(pid: int) -> list[str]:
+    text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    # The program's name stands in brackets and may itself hold brackets and spaces.
+    return text.rpartition(")")[2].split()
 
 
 def _by_arguments(vm_id: UUID) -> Process | None:
