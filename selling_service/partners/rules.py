@@ -58,8 +58,19 @@ class KnownKey:
 
     def is_good(self, now: datetime) -> bool:
         """Neither revoked nor over."""
-        over = self.expires_at is not None and self.expires_at <= now
-        return self.revoked_at is None and not over
+        return is_in_force(revoked_at=self.revoked_at, expires_at=self.expires_at, now=now)
+
+
+def is_in_force(*, revoked_at: datetime | None, expires_at: datetime | None, now: datetime) -> bool:
+    """Whether a key is neither revoked nor over."""
+    return revoked_at is None and (expires_at is None or now < expires_at)
+
+
+def rotated_expiry(
+    *, created_at: datetime, expires_at: datetime | None, now: datetime
+) -> datetime | None:
+    """When the successor of a key ends: it lives as long as the old one was meant to."""
+    return None if expires_at is None else now + (expires_at - created_at)
 
 
 def check_key(

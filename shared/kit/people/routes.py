@@ -83,12 +83,14 @@ def _session_routes(people: People, guard: StaffGuard) -> APIRouter:
         )
         return LoginOutput(token=token, expires_at=expires_at)
 
-    @router.post("/logout", status_code=204, summary="Log out", responses=declare(*FOR_EVERY_ROUTE))
-    async def logout(
-        person: Annotated[StaffPrincipal, Depends(guard.having(EVERYBODY))],
-        credentials: BearerToken,
-        session: StaffWrite,
-    ) -> None:
+    @router.post(
+        "/logout",
+        status_code=204,
+        dependencies=[Depends(guard.having(EVERYBODY))],
+        summary="Log out",
+        responses=declare(*FOR_EVERY_ROUTE),
+    )
+    async def logout(credentials: BearerToken, session: StaffWrite) -> None:
         if credentials is not None:
             await log_out(session, people, token=credentials.credentials)
 

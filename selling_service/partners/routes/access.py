@@ -1,4 +1,4 @@
-"""Who may use the partners' API, and the administration of partners by the provider's staff."""
+"""Who may use the partners' API: keys, scopes, limits, and transactions that see one partner."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -7,7 +7,9 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from selling_service.database import RuntimeDep
-from selling_service.partners.queries import find_key
+from selling_service.partners.queries import (
+    find_key,
+)
 from selling_service.partners.rules import (
     KEY_PREFIX,
     PartnerPrincipal,
