@@ -1,6 +1,7 @@
-"""Every SELECT on what is for sale, as one partner may see it; changes nothing."""
+"""Every SELECT on what is for sale, as a partner may buy it or staff see it; changes nothing."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,8 +19,27 @@ from selling_service.catalog.models import (
     TariffVersion,
 )
 from selling_service.catalog.rules import ListPrice, OfferedVersion
+from selling_service.partners.models import Partner
 from shared.contract.basics import Period
 from shared.kit.db import ReadSession
+from shared.kit.problems import not_found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionListing:
+    """A version with its prices."""
+
+    version: TariffVersion
+    prices: Sequence[TariffPriceRow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffListing:
+    """A tariff as staff see it: its data centre's code, all its versions by number."""
+
+    tariff: Tariff
+    data_center: str
+    versions: Sequence[VersionListing]
 
 
 async def find_offered(
@@ -157,3 +177,96 @@ def _version(rows: Sequence[Row[*tuple[Any, ...]]]) -> OfferedVersion:
         discount_percent=Decimal(0) if row.discount_percent is None else row.discount_percent,
         effective_from=row.effective_from,
     )
+
+
+async def list_data_centers(session: ReadSession) -> list[DataCenter]:
+    """All data centres, by code."""
+    return list((await session.scalars(select(DataCenter).order_by(DataCenter.code))).all())
+
+
+async def platform_of(session: ReadSession, data_center_id: UUID) -> str:
+    """The name of the platform behind a data centre."""
+    statement = select(DataCenter.platform).where(DataCenter.id == data_center_id)
+    return str((await session.scalars(statement)).one())
+
+
+async def data_center_codes(session: ReadSession) -> dict[UUID, str]:
+    """Codes of all data centres by id."""
+    rows = await session.execute(select(DataCenter.id, DataCenter.code))
+    return {row.id: row.code for row in rows}
+
+
+async def find_tariff(session: ReadSession, tariff_id: UUID) -> TariffListing:
+    """Return a tariff with its versions, for staff. Raises `not_found`."""
+    found = await _listings(session, select(Tariff).where(Tariff.id == tariff_id))
+    if not found:
+        raise not_found("tariff")
+    return found[0]
+
+
+async def list_tariffs(
+    session: ReadSession, *, after: UUID | None, limit: int
+) -> list[TariffListing]:
+    """Return up to `limit + 1` tariffs for staff, oldest first."""
+    statement = select(Tariff).order_by(Tariff.id).limit(limit + 1)
+    if after is not None:
+        statement = statement.where(Tariff.id > after)
+    return await _listings(session, statement)
+
+
+async def list_os_templates(session: ReadSession) -> Sequence[OSTemplateRow]:
+    """Return all OS templates by code."""
+    return (await session.scalars(select(OSTemplateRow).order_by(OSTemplateRow.code))).all()
+
+
+async def list_offers(
+    session: ReadSession, partner_id: UUID, *, after: UUID | None, limit: int
+) -> Sequence[tuple[Offer, str]]:
+    """Return up to `limit + 1` offers and their tariffs' codes. Raises `not_found`."""
+    if await session.get(Partner, partner_id) is None:
+        raise not_found("partner")
+    statement = (
+        select(Offer, Tariff.code)
+        .join(Tariff, Tariff.id == Offer.tariff_id)
+        .where(Offer.partner_id == partner_id)
+        .order_by(Offer.tariff_id)
+        .limit(limit + 1)
+    )
+    if after is not None:
+        statement = statement.where(Offer.tariff_id > after)
+    return [(offer, code) for offer, code in (await session.execute(statement)).all()]
+
+
+async def _listings(session: ReadSession, tariffs: Select[Tariff]) -> list[TariffListing]:
+    rows = (await session.scalars(tariffs)).all()
+    ids = [row.id for row in rows]
+    codes = {place.id: place.code for place in await list_data_centers(session)}
+    versions = (
+        await session.scalars(
+            select(TariffVersion)
+            .where(TariffVersion.tariff_id.in_(ids))
+            .order_by(TariffVersion.number)
+        )
+    ).all()
+    prices = (
+        await session.scalars(
+            select(TariffPriceRow).where(
+                TariffPriceRow.version_id.in_([version.id for version in versions])
+            )
+        )
+    ).all()
+    return [
+        TariffListing(
+            tariff=row,
+            data_center=codes[row.data_center_id],
+            versions=[
+                VersionListing(
+                    version=version,
+                    prices=[price for price in prices if price.version_id == version.id],
+                )
+                for version in versions
+                if version.tariff_id == row.id
+            ],
+        )
+        for row in rows
+    ]

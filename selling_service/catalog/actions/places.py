@@ -1,0 +1,124 @@
+"""Changes data centres and OS templates."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from selling_service.catalog.errors import CODE_TAKEN
+from selling_service.catalog.models import DataCenter, OSTemplateRow
+from selling_service.catalog.schemas import (
+    DataCenterChangeInput,
+    DataCenterInput,
+    OSTemplateChangeInput,
+    OSTemplateInput,
+)
+from selling_service.database import Base
+from selling_service.staff.actions import audit
+from shared.contract.basics import Input
+from shared.kit.db import WriteSession
+from shared.kit.ids import new_id
+from shared.kit.people.principals import Doer
+from shared.kit.problems import ProblemError, not_found
+
+
+async def create_data_center(
+    session: WriteSession, staff: Doer, wanted: DataCenterInput
+) -> DataCenter:
+    """Make a data centre without capacity: the platform tells it. Raises `code_taken`."""
+    row = DataCenter(id=new_id(), **wanted.model_dump())
+    await insert_by_code(session, row, code=wanted.code)
+    await audit(
+        session,
+        staff,
+        "data_center.create",
+        object_type="data_center",
+        object_id=row.id,
+        after=wanted.model_dump(),
+    )
+    return row
+
+
+async def change_data_center(
+    session: WriteSession, staff: Doer, data_center_id: UUID, wanted: DataCenterChangeInput
+) -> DataCenter:
+    """Rename, open or close. What runs there goes on. Raises `not_found`."""
+    row = await session.get(DataCenter, data_center_id, with_for_update=True)
+    if row is None:
+        raise not_found("data centre")
+    before, after = _change(row, wanted)
+    if after:
+        await session.flush()
+        await audit(
+            session,
+            staff,
+            "data_center.change",
+            object_type="data_center",
+            object_id=row.id,
+            before=before,
+            after=after,
+        )
+    return row
+
+
+async def create_os_template(
+    session: WriteSession, staff: Doer, wanted: OSTemplateInput
+) -> OSTemplateRow:
+    """Make an OS template that tariffs may then offer. Raises `code_taken`."""
+    row = OSTemplateRow(**wanted.model_dump())
+    await insert_by_code(session, row, code=wanted.code)
+    await audit(
+        session,
+        staff,
+        "os_template.create",
+        object_type="os_template",
+        object_id=row.code,
+        after=wanted.model_dump(),
+    )
+    return row
+
+
+async def change_os_template(
+    session: WriteSession, staff: Doer, code: str, wanted: OSTemplateChangeInput
+) -> OSTemplateRow:
+    """Rename, or point at another image for orders to come. Raises `not_found`."""
+    statement = select(OSTemplateRow).where(OSTemplateRow.code == code).with_for_update()
+    row = (await session.scalars(statement)).one_or_none()
+    if row is None:
+        raise not_found("OS template")
+    before, after = _change(row, wanted)
+    if after:
+        await session.flush()
+        await audit(
+            session,
+            staff,
+            "os_template.change",
+            object_type="os_template",
+            object_id=row.code,
+            before=before,
+            after=after,
+        )
+    return row
+
+
+async def insert_by_code(session: WriteSession, row: Base, *, code: str) -> None:
+    """Insert a row whose code must be new. Raises `code_taken`."""
+    try:
+        async with session.begin_nested():
+            session.add(row)
+    except IntegrityError as error:
+        detail = f"The code {code} is in use. Choose another one, or change what has it."
+        raise ProblemError(CODE_TAKEN, detail) from error
+
+
+def _change(row: Base, wanted: Input) -> tuple[dict[str, object], dict[str, object]]:
+    """Set what is wanted and differs; how that was, and how it is."""
+    changed = {
+        name: value
+        for name, value in wanted.model_dump(exclude_none=True).items()
+        if getattr(row, name) != value
+    }
+    before = {name: getattr(row, name) for name in changed}
+    for name, value in changed.items():
+        setattr(row, name, value)
+    return before, changed
