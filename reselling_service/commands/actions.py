@@ -16,6 +16,9 @@ from sqlalchemy.orm.attributes import set_committed_value
 from reselling_service.commands.models import Attempt, Command
 from reselling_service.commands.rules import (
     DEADLINES,
+    END_OF_OPERATION,
+    LOOK_UP_AFTER,
+    LOOK_UP_SOON,
     NO_LIMIT,
     TRANSITIONS,
     CommandStatus,
@@ -23,7 +26,8 @@ from reselling_service.commands.rules import (
 )
 from reselling_service.ledger.models import BOOKS
 from shared.contract.basics import CommandKind
-from shared.contract.operations import Operation
+from shared.contract.operations import CommandRecord, Operation
+from shared.contract.operations import CommandState as RecordState
 from shared.kit.db import WriteSession
 from shared.kit.ids import new_id
 from shared.kit.jobs import cancel_jobs, enqueue
@@ -153,15 +157,21 @@ async def begin_attempt(session: WriteSession, command: Command) -> bool:
 
 
 async def accept(session: WriteSession, command: Command, operation: Operation) -> bool:
-    """Note the seller's operation; false where an event has settled the command before."""
+    """Note the seller's operation; false where an event has settled the command before.
+
+    The event is what ends it; an operation that has ended already is asked about soon, since its
+    event may have been told before the command was known to be ours.
+    """
+    ended = operation.state in END_OF_OPERATION
+    now = session.clock.now()
     return await _move(
         session,
         command,
         CommandStatus.ACCEPTED,
         operation_id=operation.id,
         operation_state=str(operation.state),
-        answered_at=session.clock.now(),
-        next_attempt_at=None,
+        answered_at=now,
+        next_attempt_at=now + (LOOK_UP_SOON if ended else LOOK_UP_AFTER),
     )
 
 
@@ -171,14 +181,73 @@ async def wish_cancelled(session: WriteSession, command: Command) -> bool:
 
 
 async def go_on_waiting(session: WriteSession, command: Command) -> None:
-    """Wait for the event again: the seller works on it. The deadline has had its chance."""
-    known = command.operation_id is not None
-    state = CommandStatus.ACCEPTED if known else CommandStatus.UNANSWERED
-    await _move(session, command, state, deadline_at=None)
+    """Wait again: the seller works on it or is done. The deadline has had its chance."""
+    now = session.clock.now()
+    if command.operation_id is not None:
+        soon = now + LOOK_UP_SOON
+        await _move(
+            session, command, CommandStatus.ACCEPTED, deadline_at=None, next_attempt_at=soon
+        )
+    elif await _move(
+        session, command, CommandStatus.UNANSWERED, deadline_at=None, next_attempt_at=now
+    ):
+        await wake(session, command)
+
+
+async def send_again(session: WriteSession, command: Command) -> None:
+    """The seller has forgotten what it accepted: the same bytes go out under the same id."""
+    if await _move(session, command, CommandStatus.UNANSWERED):
+        await wake(session, command)
+
+
+async def settle_by_record(session: WriteSession, command: Command, record: CommandRecord) -> None:
+    """End a command by what the seller remembers of it; an operation under way ends nothing."""
+    operation = record.operation
+    if record.state == RecordState.CANCELLED:
+        settled = await settle(session, command, state=CommandStatus.CANCELLED)
+    elif record.state == RecordState.REFUSED:
+        problem = record.problem.model_dump(mode="json") if record.problem else None
+        settled = await settle(session, command, state=CommandStatus.REFUSED, problem=problem)
+    elif operation is None:
+        return
+    elif operation.state in END_OF_OPERATION:
+        problem = operation.problem.model_dump(mode="json") if operation.problem else None
+        end = END_OF_OPERATION[operation.state]
+        settled = await settle(session, command, state=end, problem=problem, operation=operation)
+    else:
+        settled = False
+        await accept(session, command, operation)
+    if settled:
+        await tell(session, command)
+
+
+async def wake(session: WriteSession, command: Command) -> None:
+    """Have a command sent now, and not when its back-off is over."""
+    await enqueue(
+        session,
+        FORWARD_JOB,
+        payload={"command_id": command.id},
+        lane=command.service_id,
+        tenant_id=command.client_id,
+        dedupe_key=f"{FORWARD_JOB}:{command.id}",
+        max_attempts=NO_LIMIT,
+    )
+
+
+async def wish_job(session: WriteSession, kind: str, command: Command) -> None:
+    """Have a command cancelled or looked up by the worker, beside the lane of its service."""
+    await enqueue(
+        session,
+        kind,
+        payload={"command_id": command.id},
+        tenant_id=command.client_id,
+        dedupe_key=f"{kind}:{command.id}",
+        max_attempts=NO_LIMIT,
+    )
 
 
 async def wait_until(session: WriteSession, command_id: UUID, at: datetime) -> None:
-    """Show when the command is tried again."""
+    """Note when the command is tried, or asked about, again."""
     await session.execute(
         update(Command)
         .where(Command.id == command_id, Command.settled_at.is_(None))

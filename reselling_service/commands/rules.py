@@ -1,7 +1,7 @@
 """How a command may go on, how long it may take, and when it is tried again. No I/O."""
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -33,13 +33,14 @@ _ENDS = frozenset(
 )
 
 # Once a command was attempted, only the seller's word ends it: an answer, an event, a record.
-# A queued one may be ended by an event too: a restored backup doesn't remember its attempts.
+# A queued one may be ended by an event too: a restored backup doesn't remember its attempts. An
+# accepted one is sent again where the seller, restored likewise, has forgotten it.
 TRANSITIONS: dict[CommandStatus, frozenset[CommandStatus]] = {
     CommandStatus.QUEUED: frozenset({CommandStatus.UNANSWERED} | _ENDS),
     CommandStatus.UNANSWERED: frozenset(
         {CommandStatus.UNANSWERED, CommandStatus.ACCEPTED, CommandStatus.CANCELLING} | _ENDS
     ),
-    CommandStatus.ACCEPTED: frozenset({CommandStatus.CANCELLING} | _ENDS),
+    CommandStatus.ACCEPTED: frozenset({CommandStatus.UNANSWERED, CommandStatus.CANCELLING} | _ENDS),
     CommandStatus.CANCELLING: frozenset({CommandStatus.UNANSWERED, CommandStatus.ACCEPTED} | _ENDS),
 } | {end: frozenset() for end in _ENDS}
 
@@ -69,6 +70,8 @@ END_OF_OPERATION: dict[str, CommandStatus] = {
 # Jobs of commands outlive every outage: the number is the largest that the column holds.
 NO_LIMIT = 2**31 - 1
 LOOK_UP_AFTER = timedelta(minutes=2)
+LOOK_UP_SOON = timedelta(seconds=10)
+LOOK_UP_LONGEST = timedelta(hours=1)
 WATCH_EVERY = timedelta(seconds=30)
 
 
@@ -77,8 +80,13 @@ def path_of(kind: CommandKind, service_ref: UUID) -> str:
     return "/services" if kind is CommandKind.ORDER else f"/services/{service_ref}/{kind}"
 
 
+def next_look_up(*, accepted_at: datetime, now: datetime) -> datetime:
+    """When to ask again what became of a command: the longer it takes, the more rarely."""
+    return now + min(max(now - accepted_at, LOOK_UP_AFTER), LOOK_UP_LONGEST)
+
+
 def back_off(attempt: int, *, longest: float, retry_after: float | None = None) -> float:
-    """Seconds before the next attempt: doubling from half a second, with jitter.
+    """Return the seconds before the next attempt: doubling from half a second, with jitter.
 
     What the seller asked for is the least; jitter is added, so that many don't come back at once.
     """

@@ -27,6 +27,11 @@ class SellerAccess:
     failures: int
     retry_at: datetime | None
 
+    @property
+    def troubled(self) -> bool:
+        """Whether the next success is news."""
+        return self.failures > 0 or self.retry_at is not None
+
 
 async def find_access(session: ReadSession, *, seller_id: UUID) -> SellerAccess:
     """The way to a seller. Raises NoResultFound."""
@@ -74,7 +79,10 @@ async def get_seller(session: ReadSession, _staff: StaffPrincipal, *, seller_id:
 async def lock_seller(session: WriteSession, *, seller_id: UUID) -> Seller:
     """One seller, held until the transaction ends; raises `not_found`."""
     return _found(
-        await session.get(Seller, seller_id, populate_existing=True, with_for_update=True)
+        # Of this strength, since commands that are being made hold on to the row's id.
+        await session.get(
+            Seller, seller_id, populate_existing=True, with_for_update={"key_share": True}
+        )
     )
 
 

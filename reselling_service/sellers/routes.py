@@ -34,7 +34,6 @@ from shared.contract.offers import About
 from shared.contract.problems import (
     CURSOR_INVALID,
     EDITION_NOT_SUPPORTED,
-    INSUFFICIENT_SCOPE,
     INVALID_REQUEST,
     MALFORMED_REQUEST,
     NOT_FOUND,
@@ -42,13 +41,14 @@ from shared.contract.problems import (
 )
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
 from shared.kit.people import StaffPrincipal
+from shared.kit.people.errors import ROLE_REQUIRED
 from shared.kit.problems import declare
 
 _router = APIRouter(prefix="/sellers", tags=["sellers"])
 staff_routers = [_router]
 
 SellerId = Annotated[UUID, Path(description="Id of the seller.")]
-_ASKED = (UNAUTHORIZED, INSUFFICIENT_SCOPE, MALFORMED_REQUEST, INVALID_REQUEST)
+_ASKED = (UNAUTHORIZED, ROLE_REQUIRED, MALFORMED_REQUEST, INVALID_REQUEST)
 _CHECKED = (*CALL_PROBLEMS, EDITION_NOT_SUPPORTED, CONTRACT_NOT_SUPPORTED, SELLER_EXISTS)
 
 

@@ -1,19 +1,15 @@
 """Looks after each seller from time to time: is it there, what does it say of itself."""
 
 from datetime import timedelta
-from uuid import UUID
-
-from sqlalchemy.exc import NoResultFound
 
 from reselling_service.database import ResellingRuntime
-from reselling_service.sellers.actions.connect import CHECK_JOB, NO_LIMIT, note_about
+from reselling_service.sellers.actions.connect import note_about
 from reselling_service.sellers.actions.link import note_failure, note_success
 from reselling_service.sellers.client import client_for
 from reselling_service.sellers.errors import SellerProblem
-from reselling_service.sellers.queries import SellerAccess, find_access, lock_seller
+from reselling_service.sellers.queries import SellerAccess, list_accesses, lock_seller
 from shared.contract.offers import About
-from shared.kit.db import WriteSession
-from shared.kit.jobs import Completion, Job, Task, enqueue
+from shared.kit.jobs import Job, Task
 
 CHECK_EVERY = timedelta(minutes=5)
 
@@ -21,24 +17,20 @@ CHECK_EVERY = timedelta(minutes=5)
 def tasks(runtime: ResellingRuntime) -> list[Task]:
     """The tasks of this room."""
 
-    async def check(job: Job) -> Completion | None:
-        seller_id = UUID(job.payload["seller_id"])
-        try:
-            async with runtime.staff.read() as session:
-                access = await find_access(session, seller_id=seller_id)
-        except NoResultFound:
-            return None
-        if access.enabled:
-            await _ask(runtime, access)
-        return _again(seller_id)
+    async def check(_job: Job) -> None:
+        async with runtime.staff.read() as session:
+            accesses = await list_accesses(session)
+        for access in accesses:
+            await _check(runtime, access)
 
-    return [Task(kind=CHECK_JOB, work=check)]
+    return [Task(kind="check_sellers", work=check, every=CHECK_EVERY)]
 
 
-async def _ask(runtime: ResellingRuntime, access: SellerAccess) -> None:
+async def _check(runtime: ResellingRuntime, access: SellerAccess) -> None:
     try:
         await ask_about(runtime, access)
     except SellerProblem:
+        # It is noted with the seller; the others are asked all the same.
         return
 
 
@@ -50,28 +42,10 @@ async def ask_about(runtime: ResellingRuntime, access: SellerAccess) -> About:
     except SellerProblem as problem:
         async with runtime.staff.write() as session:
             await note_failure(
-                session,
-                access,
-                status=problem.status,
-                code=problem.code,
-                reason=problem.detail,
+                session, access, status=problem.status, code=problem.code, reason=problem.detail
             )
         raise
     async with runtime.staff.write() as session:
         await note_about(session, await lock_seller(session, seller_id=access.seller_id), about)
         await note_success(session, access)
     return about
-
-
-def _again(seller_id: UUID) -> Completion:
-    async def plant(session: WriteSession) -> None:
-        await enqueue(
-            session,
-            CHECK_JOB,
-            payload={"seller_id": seller_id},
-            dedupe_key=f"{CHECK_JOB}:{seller_id}",
-            run_at=session.clock.now() + CHECK_EVERY,
-            max_attempts=NO_LIMIT,
-        )
-
-    return plant

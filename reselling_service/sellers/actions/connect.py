@@ -20,13 +20,8 @@ from shared.contract.offers import About
 from shared.contract.problems import EDITION_NOT_SUPPORTED
 from shared.kit.db import WriteSession
 from shared.kit.ids import new_id
-from shared.kit.jobs import enqueue
 from shared.kit.people import StaffPrincipal, Unattended
 from shared.kit.problems import ProblemError
-
-CHECK_JOB = "check_seller"
-WATCH_JOB = "watch_commands"
-NO_LIMIT = 2**31 - 1
 
 
 def check_about(about: About) -> None:
@@ -81,23 +76,10 @@ async def connect_seller(
         detail = "A seller of this name, or with this installation's key, is connected already."
         raise ProblemError(SELLER_EXISTS, detail)
     await session.execute(insert(SellerFeed).values(seller_id=made.id, number=0, mode="idle"))
-    await _start_schedules(session, made.id)
     await audit(
         session, staff, "seller.connect", object_type="seller", object_id=made.id, after=shown(made)
     )
     return made
-
-
-async def _start_schedules(session: WriteSession, seller_id: UUID) -> None:
-    # Each of these plants itself anew whenever it is done; the room of commands has the second.
-    for kind in (CHECK_JOB, WATCH_JOB):
-        await enqueue(
-            session,
-            kind,
-            payload={"seller_id": seller_id},
-            dedupe_key=f"{kind}:{seller_id}",
-            max_attempts=NO_LIMIT,
-        )
 
 
 async def change_access(
