@@ -26,6 +26,8 @@ class SellingSettings(ServiceSettings):
     qemu_kernel: str | None = None
     qemu_initrd: str | None = None
     qemu_base_image: str | None = None
+    qemu_boot_args: str = "console=ttyS0"
+    qemu_images: list[str] = ["tandem-guest"]
     qemu_acceleration: str = "tcg"
     qemu_memory_floor_mib: int = 96
     requests_per_minute: int = Field(default=6000, ge=1)

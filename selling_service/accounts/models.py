@@ -22,6 +22,7 @@ class Account(Base):
     partner_id: Mapped[UUID] = mapped_column(ForeignKey("partners.id"))
     installation_id: Mapped[UUID] = mapped_column(ForeignKey("installations.id"))
     client_ref: Mapped[UUID]
+    closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 

@@ -160,9 +160,7 @@ class Platform(Protocol):
     async def unlock_vm(self, *, owner_id: UUID, vm_id: UUID, fence: int) -> VMState:
         """Lift the lock. The VM stays stopped until somebody starts it."""
 
-    async def rename_vm(
-        self, *, owner_id: UUID, vm_id: UUID, hostname: str, fence: int
-    ) -> VMState:
+    async def rename_vm(self, *, owner_id: UUID, vm_id: UUID, hostname: str, fence: int) -> VMState:
         """Give it another host name; the guest sees it at its next start."""
 
     async def delete_vm(self, *, owner_id: UUID, vm_id: UUID, fence: int) -> None:

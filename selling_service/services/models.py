@@ -51,9 +51,7 @@ class ServiceRow(Base):
         CheckConstraint("(state = 'terminated') <= (delete_at IS NOT NULL)", name="terminated"),
         UniqueConstraint("partner_id", "service_ref"),
         UniqueConstraint("partner_id", "id"),
-        ForeignKeyConstraint(
-            ["partner_id", "account_id"], ["accounts.partner_id", "accounts.id"]
-        ),
+        ForeignKeyConstraint(["partner_id", "account_id"], ["accounts.partner_id", "accounts.id"]),
         Index("ix_services_account", "account_id"),
     )
 
@@ -98,9 +96,7 @@ class SuspensionRow(Base):
 
     __tablename__ = "suspensions"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["partner_id", "service_id"], ["services.partner_id", "services.id"]
-        ),
+        ForeignKeyConstraint(["partner_id", "service_id"], ["services.partner_id", "services.id"]),
     )
 
     service_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -117,9 +113,7 @@ class TermRow(Base):
     __table_args__ = (
         UniqueConstraint("service_id", "starts_at"),
         CheckConstraint("ends_at > starts_at", name="order"),
-        ForeignKeyConstraint(
-            ["partner_id", "service_id"], ["services.partner_id", "services.id"]
-        ),
+        ForeignKeyConstraint(["partner_id", "service_id"], ["services.partner_id", "services.id"]),
     )
 
     service_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -144,9 +138,7 @@ class OperationRow(Base):
             " = (finished_at IS NOT NULL)",
             name="finished",
         ),
-        ForeignKeyConstraint(
-            ["partner_id", "service_id"], ["services.partner_id", "services.id"]
-        ),
+        ForeignKeyConstraint(["partner_id", "service_id"], ["services.partner_id", "services.id"]),
         Index("ix_operations_service", "service_id", "id"),
         Index(
             "ix_operations_open",

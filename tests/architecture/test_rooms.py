@@ -25,7 +25,7 @@ ORDER = (
 RANK = {name: rank for rank, row in enumerate(ORDER) for name in row}
 EVERY_ROOM = {"errors", "rules", "models", "schemas", "queries", "actions", "tasks", "routes"}
 EXTRA = {"provisioning": {"platform", "drivers"}, "sellers": {"client"}, "events": {"webhooks"}}
-FOLDERS = {"actions", "drivers"}
+FOLDERS = {"actions", "drivers", "routes"}
 
 
 def named(room: Path) -> str:

@@ -1,0 +1,120 @@
+"""Drives a VM to what is wanted on whichever platform it lives; knows no service and no money."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import text
+
+from selling_service.accounts.actions import remember_platform_user
+from selling_service.accounts.queries import has_platform_user
+from selling_service.database import SellingRuntime
+from selling_service.provisioning.drivers.qemu import QemuImage, QemuPlatform, QemuSettings
+from selling_service.provisioning.drivers.simulated import SimulatedPlatform
+from selling_service.provisioning.platform import (
+    GuestContent,
+    NotFound,
+    Platform,
+    VMLocked,
+    VMState,
+)
+from selling_service.settings import SellingSettings
+
+Platforms = Mapping[str, Platform]
+
+
+def build_platforms(runtime: SellingRuntime) -> Platforms:
+    """The platforms of this installation, by the name that a data centre gives."""
+    platforms: dict[str, Platform] = {
+        "simulated": SimulatedPlatform(runtime.app.engine, name="simulated")
+    }
+    if runtime.settings.platform == "qemu":
+        platforms["qemu"] = QemuPlatform(qemu_settings(runtime.settings), name="qemu")
+    return platforms
+
+
+def qemu_settings(settings: SellingSettings) -> QemuSettings:
+    """What the QEMU driver wants to know. The one image serves every OS template."""
+
+    def path(value: str | None) -> Path | None:
+        return Path(value).resolve() if value else None
+
+    image = QemuImage(
+        base=path(settings.qemu_base_image),
+        kernel=path(settings.qemu_kernel),
+        initrd=path(settings.qemu_initrd),
+        boot_args=settings.qemu_boot_args,
+    )
+    return QemuSettings(
+        root=Path(settings.qemu_directory).resolve(),
+        images=dict.fromkeys(settings.qemu_images, image),
+        accel=settings.qemu_acceleration,
+        least_ram_mib=settings.qemu_memory_floor_mib,
+    )
+
+
+async def ensure_user(
+    runtime: SellingRuntime, platform: Platform, partner_id: UUID, *, account_id: UUID
+) -> None:
+    """Make the account's user where it has none there; one caller at a time per account."""
+    async with runtime.app.read(tenant=partner_id) as session:
+        if await has_platform_user(
+            session, partner_id, account_id=account_id, platform=platform.name
+        ):
+            return
+    async with runtime.app.write(tenant=partner_id) as session:
+        # The only call that is made with a connection held: platforms look a user up and then
+        # make it, so two workers at once would make two. It happens once per account.
+        await session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 13))"),
+            {"name": str(account_id)},
+        )
+        if not await has_platform_user(
+            session, partner_id, account_id=account_id, platform=platform.name
+        ):
+            await platform.ensure_user(owner_id=account_id)
+            await remember_platform_user(
+                session, partner_id, account_id=account_id, platform=platform.name
+            )
+
+
+def guest_content(*, hostname: str, content: str | None) -> GuestContent:
+    """The client's content as the order carried it (a JSON object), or just the host name."""
+    kept = json.loads(content) if content else {}
+    return GuestContent(
+        hostname=hostname,
+        ssh_keys=tuple(kept.get("ssh_keys", ())),
+        password_hash=kept.get("password_hash"),
+        user_data=kept.get("user_data"),
+    )
+
+
+async def drive_power(
+    platform: Platform,
+    *,
+    owner_id: UUID,
+    vm_id: UUID,
+    locked: bool,
+    running: bool,
+    fence: int,
+) -> VMState | None:
+    """Lock it, or unlock it and start or stop it. None where there is no such VM to be locked."""
+    if locked:
+        try:
+            return await platform.lock_vm(owner_id=owner_id, vm_id=vm_id, fence=fence)
+        except NotFound:
+            return None
+    await platform.unlock_vm(owner_id=owner_id, vm_id=vm_id, fence=fence)
+    if not running:
+        return await platform.stop_vm(owner_id=owner_id, vm_id=vm_id, fence=fence)
+    return await platform.start_vm(owner_id=owner_id, vm_id=vm_id, fence=fence)
+
+
+async def restart(platform: Platform, *, owner_id: UUID, vm_id: UUID, fence: int) -> VMState:
+    """Stop and start; a lock that nobody here asked for is lifted first."""
+    try:
+        return await platform.restart_vm(owner_id=owner_id, vm_id=vm_id, fence=fence)
+    except VMLocked:
+        await platform.unlock_vm(owner_id=owner_id, vm_id=vm_id, fence=fence)
+        return await platform.restart_vm(owner_id=owner_id, vm_id=vm_id, fence=fence)

@@ -1,0 +1,341 @@
+"""Begins and completes operations whose turn has come: the two transactions around the platform.
+
+`begin` decides once more whether the operation still makes sense and takes a fence; `complete_*`
+records what the platform did. Between them nothing is locked and no connection is held.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from selling_service.catalog.actions import release
+from selling_service.ledger.models import BOOKS
+from selling_service.provisioning.platform import Power, VMSize, VMState
+from selling_service.services import queries
+from selling_service.services.actions.operations import (
+    announce,
+    describe,
+    drop_job,
+    end,
+    move,
+)
+from selling_service.services.actions.terminate import DELETE_JOB, cancel_scheduled
+from selling_service.services.actions.terms import (
+    add_term,
+    lift_expired,
+    schedule_expiry,
+    stop_expiry,
+)
+from selling_service.services.models import OperationRow, ServiceRow
+from selling_service.services.rules import may_run, running_now, settled_state
+from shared.contract.basics import CommandKind, OperationState, PowerState, ServiceState
+from shared.contract.events import EventType
+from shared.contract.problems import ProblemType
+from shared.kit.db import WriteSession
+from shared.kit.jobs import Job, JobLost, enqueue
+from shared.kit.jobs.queue import is_mine
+
+PURGE_JOB = "service_purge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What the worker needs to know to act on the platform, read under the service's lock."""
+
+    kind: CommandKind
+    operation_id: UUID
+    service_id: UUID
+    partner_id: UUID
+    account_id: UUID
+    data_center_id: UUID
+    size: VMSize
+    image: str
+    hostname: str
+    content: str | None
+    fence: int
+    suspended: bool
+    running: bool
+    exists: bool
+    side: str
+
+
+async def begin(session: WriteSession, job: Job) -> Assignment | None:
+    """Start an attempt. None: nothing is left to do. Raises JobLost where it isn't ours any more."""
+    service, operation = await _locked(session, job)
+    if not await is_mine(session, job):
+        raise JobLost(job.kind, job.id)
+    if operation.finished_at is not None:
+        return None
+    suspensions = await queries.suspensions_of(session, service.partner_id, service_id=service.id)
+    kind = CommandKind(operation.kind)
+    state = ServiceState(service.state)
+    if not may_run(kind, state=state, suspended=bool(suspensions)):
+        await give_back(session, operation)
+        end(session, operation, OperationState.SUPERSEDED)
+        await announce(session, service, EventType.SUPERSEDED, operation)
+        return None
+    exists = state not in {ServiceState.ORDERED, ServiceState.PROVISIONING}
+    _enter(session, service, operation, kind)
+    service.fence += 1
+    actors = [row.actor for row in suspensions]
+    hostname = operation.content if kind is CommandKind.RENAME else None
+    return Assignment(
+        kind=kind,
+        operation_id=operation.id,
+        service_id=service.id,
+        partner_id=service.partner_id,
+        account_id=service.account_id,
+        data_center_id=service.data_center_id,
+        size=VMSize(
+            vcpu=service.vcpu,
+            ram_mib=service.ram_mib,
+            disk_gib=service.disk_gib,
+            ipv4=service.ipv4,
+        ),
+        image=service.image,
+        hostname=session.vault.decrypt_text(hostname or service.hostname),
+        content=session.vault.decrypt_text(service.content) if service.content else None,
+        fence=service.fence,
+        suspended=bool(actors),
+        running=running_now(suspensions=actors, wanted_power=PowerState(service.wanted_power)),
+        exists=exists,
+        side=str(operation.parameters.get("side", "partner")),
+    )
+
+
+async def _locked(session: WriteSession, job: Job) -> tuple[ServiceRow, OperationRow]:
+    service = await queries.find_service(
+        session, job.tenant_id, service_id=UUID(job.payload["service_id"]), lock=True
+    )
+    operation = await queries.find_operation(
+        session, job.tenant_id, operation_id=UUID(job.payload["operation_id"]), lock=True
+    )
+    if service is None or operation is None:
+        message = "a job without its operation"
+        raise LookupError(message)
+    return service, operation
+
+
+def _enter(
+    session: WriteSession, service: ServiceRow, operation: OperationRow, kind: CommandKind
+) -> None:
+    """States that are entered when the work begins."""
+    operation.state = OperationState.RUNNING
+    operation.attempts += 1
+    operation.started_at = operation.started_at or session.clock.now()
+    if kind is CommandKind.ORDER:
+        move(service, ServiceState.PROVISIONING)
+    elif kind is CommandKind.TERMINATE:
+        move(service, ServiceState.TERMINATING)
+    elif kind in {CommandKind.START, CommandKind.RESTART}:
+        service.wanted_power = PowerState.RUNNING
+    elif kind is CommandKind.STOP:
+        service.wanted_power = PowerState.STOPPED
+
+
+async def complete(
+    session: WriteSession, job: Job, vm: VMState | None, *, retention: timedelta
+) -> None:
+    """Record that the platform has done it."""
+    service, operation = await _locked(session, job)
+    suspensions = await queries.suspensions_of(session, service.partner_id, service_id=service.id)
+    suspended = bool(suspensions)
+    service.power = _power(vm)
+    kind = CommandKind(operation.kind)
+    if kind is CommandKind.ORDER:
+        told = await _activated(session, service, operation, vm, suspended=suspended)
+    elif kind is CommandKind.TERMINATE:
+        told = await _terminated(session, service, operation, retention)
+    elif kind is CommandKind.RESTORE:
+        told = await _restored(session, service, operation, suspended=suspended)
+    else:
+        told = _switched(session, service, operation, kind, suspended=suspended)
+    running = service.power == PowerState.RUNNING
+    blockers = [{"actor": row.actor, "reason": row.reason} for row in suspensions]
+    end(
+        session,
+        operation,
+        OperationState.SUCCEEDED,
+        result={"running": running, "blockers": blockers},
+    )
+    await session.flush()
+    if operation.hold_id is not None:
+        await _settle_hold(session, service, operation)
+    await announce(session, service, told, operation)
+
+
+async def _settle_hold(session: WriteSession, service: ServiceRow, operation: OperationRow) -> None:
+    hold_id = operation.hold_id
+    if hold_id is not None:
+        kind = "order" if operation.kind == CommandKind.ORDER else "renewal"
+        await BOOKS.capture(session, owner=service.partner_id, hold_id=hold_id, kind=kind)
+
+
+def _power(vm: VMState | None) -> PowerState:
+    return PowerState.RUNNING if vm and vm.power is Power.RUNNING else PowerState.STOPPED
+
+
+async def _activated(
+    session: WriteSession,
+    service: ServiceRow,
+    operation: OperationRow,
+    vm: VMState | None,
+    *,
+    suspended: bool,
+) -> EventType:
+    service.addresses = list(vm.addresses) if vm else []
+    service.content = None
+    await add_term(
+        session,
+        service,
+        amount=int(operation.parameters["total"]),
+        first_from=session.clock.now(),
+    )
+    move(service, settled_state(suspended=suspended))
+    return EventType.ACTIVATED
+
+
+async def _terminated(
+    session: WriteSession,
+    service: ServiceRow,
+    operation: OperationRow,
+    retention: timedelta,
+) -> EventType:
+    now = session.clock.now()
+    move(service, ServiceState.TERMINATED)
+    service.power = PowerState.STOPPED
+    service.terminated_at = now
+    service.terminated_by = str(operation.parameters.get("side", "partner"))
+    # What was never active is of no use to anybody: it isn't retained.
+    never_active = service.activated_at is None
+    service.delete_at = now if never_active else now + retention
+    if never_active:
+        await _cancel_order(session, service)
+    await cancel_scheduled(session, service)
+    await stop_expiry(session, service)
+    await retain(session, service)
+    return EventType.TERMINATED
+
+
+async def _cancel_order(session: WriteSession, service: ServiceRow) -> None:
+    """The order of a service that is terminated before it was built ends with it."""
+    order = await queries.order_operation(session, service.partner_id, service_id=service.id)
+    if order.finished_at is None:
+        await drop_job(session, order)
+        end(session, order, OperationState.CANCELLED)
+        await give_back(session, order)
+        await announce(session, service, EventType.CANCELLED, order)
+
+
+async def _restored(
+    session: WriteSession, service: ServiceRow, operation: OperationRow, *, suspended: bool
+) -> EventType:
+    service.terminated_at = service.terminated_by = service.delete_at = None
+    move(service, settled_state(suspended=suspended))
+    if operation.hold_id is not None:
+        await add_term(session, service, amount=int(operation.parameters["amount"]))
+        await lift_expired(session, service)
+    else:
+        await schedule_expiry(session, service)
+    return EventType.RESTORED
+
+
+_TOLD = {
+    CommandKind.SUSPEND: EventType.SUSPENDED,
+    CommandKind.RESUME: EventType.RESUMED,
+    CommandKind.START: EventType.STARTED,
+    CommandKind.STOP: EventType.STOPPED,
+    CommandKind.RESTART: EventType.RESTARTED,
+    CommandKind.RENAME: EventType.RENAMED,
+}
+
+
+def _switched(
+    session: WriteSession,
+    service: ServiceRow,
+    operation: OperationRow,
+    kind: CommandKind,
+    *,
+    suspended: bool,
+) -> EventType:
+    if kind is CommandKind.RENAME and operation.content is not None:
+        service.hostname = operation.content
+    if service.state in {ServiceState.ACTIVE, ServiceState.SUSPENDED}:
+        move(service, settled_state(suspended=suspended))
+    return _TOLD[kind]
+
+
+async def fail(session: WriteSession, job: Job, problem: ProblemType, detail: str) -> None:
+    """End an operation for good. A failed order gives back its money and its room."""
+    service, operation = await _locked(session, job)
+    if operation.finished_at is not None:
+        return
+    if operation.kind == CommandKind.ORDER:
+        move(service, ServiceState.FAILED)
+        service.content = None
+        await free_room(session, service)
+    elif operation.kind == CommandKind.RESTORE:
+        await retain(session, service)
+    end(session, operation, OperationState.FAILED, problem=problem, detail=detail)
+    await session.flush()
+    await give_back(session, operation)
+    await announce(session, service, EventType.FAILED, operation)
+
+
+async def give_back(session: WriteSession, operation: OperationRow) -> None:
+    """Release the operation's hold."""
+    if operation.hold_id is not None:
+        await BOOKS.release(session, owner=operation.partner_id, hold_id=operation.hold_id)
+
+
+async def free_room(session: WriteSession, service: ServiceRow) -> None:
+    """Give back stock and capacity.
+
+    Against the house's order of locks the service is locked already. That is safe here: whoever
+    holds stock or capacity (an order) waits for no service that exists.
+    """
+    await release(
+        session,
+        tariff_id=service.tariff_id,
+        data_center_id=service.data_center_id,
+        vcpu=service.vcpu,
+        ram_mib=service.ram_mib,
+        disk_gib=service.disk_gib,
+    )
+
+
+async def retain(session: WriteSession, service: ServiceRow) -> None:
+    """Arm the deletion for when the retention is over."""
+    if service.delete_at is not None:
+        await enqueue(
+            session,
+            DELETE_JOB,
+            payload={"service_id": service.id},
+            tenant_id=service.partner_id,
+            run_at=service.delete_at,
+            dedupe_key=f"delete:{service.id}",
+        )
+
+
+async def wait(session: WriteSession, job: Job, problem: ProblemType, detail: str) -> None:
+    """The platform is away: the operation is held and tried again. Told once."""
+    service, operation = await _locked(session, job)
+    if operation.finished_at is not None:
+        return
+    told_before = operation.state == OperationState.WAITING
+    operation.state = OperationState.WAITING
+    operation.problem = describe(problem, detail)
+    if not told_before:
+        await announce(session, service, EventType.WAITING, operation)
+
+
+async def purge_later(session: WriteSession, service: ServiceRow) -> None:
+    """Have the VM deleted from its platform, after whatever runs in this lane."""
+    await enqueue(
+        session,
+        PURGE_JOB,
+        payload={"service_id": service.id},
+        lane=service.id,
+        tenant_id=service.partner_id,
+        max_attempts=10**6,
+    )

@@ -1,0 +1,47 @@
+"""Problems of services: which code, and words that say what to do."""
+
+from collections.abc import Iterable, Sequence
+
+from shared.contract import problems as catalogue
+from shared.contract.basics import CommandKind, Money, ServiceState
+from shared.contract.problems import ProblemType
+from shared.contract.services import Suspension
+from shared.kit.problems import ProblemError
+
+OPERATION_NOT_RETRYABLE = ProblemType(
+    "operation_not_retryable", 409, "The operation isn't waiting for a retry"
+)
+NOT_THE_PROVIDERS = ProblemType(
+    "not_the_providers", 422, "That suspension isn't the provider's to set or lift"
+)
+
+
+def wrong_state(
+    kind: CommandKind, state: ServiceState, *, allowed: Iterable[str], why: str = ""
+) -> ProblemError:
+    """The state, and what it allows."""
+    detail = why or f"`{kind}` isn't possible while the service is {state}."
+    blocker = {"state": state, "allowed": sorted(allowed)}
+    return ProblemError(catalogue.WRONG_STATE, detail, blockers=[blocker])
+
+
+def blocked_by(suspensions: Iterable[Suspension]) -> ProblemError:
+    """Others' suspensions, named."""
+    blockers = [item.model_dump(mode="json") for item in suspensions]
+    actors = ", ".join(str(item["actor"]) for item in blockers)
+    detail = f"The service is suspended by {actors}; only they can lift it."
+    return ProblemError(catalogue.BLOCKED_BY_SUSPENSIONS, detail, blockers=blockers)
+
+
+def price_above_max(total: Money, most: Money) -> ProblemError:
+    """The price now, and the price that was expected."""
+    detail = (
+        f"It costs {total.amount} {total.currency} (minor units), max_price is {most.amount} "
+        f"{most.currency}. Ask for a quote and order again."
+    )
+    return ProblemError(catalogue.PRICE_ABOVE_MAX, detail)
+
+
+def not_one_of(what: str, value: str, offered: Sequence[str]) -> str:
+    """Words for a choice that isn't offered."""
+    return f"There is no {what} {value}. Offered: {', '.join(offered) or 'none'}."

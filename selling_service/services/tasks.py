@@ -1,0 +1,301 @@
+"""What the selling worker does for services: carries operations out, and watches the clocks."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import update
+
+from selling_service.catalog.queries import platform_of
+from selling_service.database import SellingRuntime
+from selling_service.provisioning.actions import (
+    Platforms,
+    drive_power,
+    ensure_user,
+    guest_content,
+    restart,
+)
+from selling_service.provisioning.platform import (
+    NotFound,
+    Platform,
+    PlatformFull,
+    PlatformRefused,
+    PlatformUnavailable,
+    StaleFence,
+    VMState,
+)
+from selling_service.services import queries
+from selling_service.services.actions import clocks
+from selling_service.services.actions.accounts import ACCOUNT_JOB, still_closed
+from selling_service.services.actions.carry_out import (
+    PURGE_JOB,
+    Assignment,
+    begin,
+    complete,
+    fail,
+    wait,
+)
+from selling_service.services.actions.operations import OPERATION_JOB
+from selling_service.services.actions.terminate import DELETE_JOB, TERMINATE_JOB
+from selling_service.services.actions.terms import EXPIRE_JOB
+from selling_service.services.models import ReceivedCommand
+from selling_service.services.rules import Side
+from shared.contract.basics import CommandKind
+from shared.contract.problems import PLATFORM_FULL, PLATFORM_REFUSED, UNAVAILABLE
+from shared.kit.db import WriteSession
+from shared.kit.idempotency import KEPT_ANSWERS
+from shared.kit.jobs import Completion, Job, JobLost, Retry, Setback, Task, enqueue
+
+DEBT_JOB = "partner_debt"
+FORGET_JOB = "forget_answers"
+FORGET_EVERY = timedelta(hours=1)
+# How often the platform is set right again while suspensions come and go under our hands.
+SETTLE_ROUNDS = 5
+
+
+class Operations:
+    """Carries operations out, one attempt at a time."""
+
+    def __init__(self, runtime: SellingRuntime, platforms: Platforms) -> None:
+        self._runtime = runtime
+        self._platforms = platforms
+
+    async def work(self, job: Job) -> Completion | None:
+        """One attempt: begin, act on the platform, and say what to record."""
+        partner_id = _tenant(job)
+        async with self._runtime.app.write(tenant=partner_id) as session:
+            assignment = await begin(session, job)
+        if assignment is None:
+            return None
+        platform = await self._platform(assignment.data_center_id)
+        try:
+            vm = await self._carry_out(platform, assignment)
+            vm = await self._settle(platform, assignment, vm)
+        except PlatformUnavailable as error:
+            raise Retry(error.detail) from error
+        except StaleFence as error:
+            raise JobLost(job.kind, job.id) from error
+        except PlatformRefused as error:
+            return await self._refused(platform, assignment, job, error)
+        retention = self._runtime.settings.retention
+
+        async def record(session: WriteSession) -> None:
+            await complete(session, job, vm, retention=retention)
+
+        return record
+
+    async def on_setback(self, session: WriteSession, job: Job, setback: Setback) -> None:
+        """The platform is away, or attempts are used up: held, shown, tried again."""
+        detail = setback.reason if isinstance(setback.error, Retry) else "An attempt broke off."
+        await wait(session, job, UNAVAILABLE, detail)
+
+    async def _platform(self, data_center_id: UUID) -> Platform:
+        async with self._runtime.app.read() as session:
+            name = await platform_of(session, data_center_id)
+        platform = self._platforms.get(name)
+        if platform is None:
+            reason = f"this worker has no platform {name}"
+            raise Retry(reason)
+        return platform
+
+    async def _carry_out(self, platform: Platform, task: Assignment) -> VMState | None:
+        vm = {"owner_id": task.account_id, "vm_id": task.service_id}
+        if task.kind is CommandKind.ORDER:
+            return await self._create(platform, task)
+        if not task.exists:
+            # Suspended before it was built: it will be built locked.
+            return await drive_power(platform, **vm, locked=True, running=False, fence=task.fence)
+        if task.kind is CommandKind.RESTART:
+            return await restart(platform, **vm, fence=task.fence)
+        if task.kind is CommandKind.RENAME:
+            return await platform.rename_vm(**vm, hostname=task.hostname, fence=task.fence)
+        locked = task.suspended or task.kind is CommandKind.TERMINATE
+        return await drive_power(
+            platform, **vm, locked=locked, running=task.running, fence=task.fence
+        )
+
+    async def _create(self, platform: Platform, task: Assignment) -> VMState:
+        await ensure_user(self._runtime, platform, task.partner_id, account_id=task.account_id)
+        return await platform.create_vm(
+            owner_id=task.account_id,
+            vm_id=task.service_id,
+            size=task.size,
+            image=task.image,
+            content=guest_content(hostname=task.hostname, content=task.content),
+            fence=task.fence,
+            started=not task.suspended,
+        )
+
+    async def _settle(
+        self, platform: Platform, task: Assignment, vm: VMState | None
+    ) -> VMState | None:
+        """The last step: look at the suspensions again, and stop what was started meanwhile."""
+        locked = task.suspended or task.kind is CommandKind.TERMINATE
+        for _ in range(SETTLE_ROUNDS):
+            async with self._runtime.app.read(tenant=task.partner_id) as session:
+                rows = await queries.suspensions_of(
+                    session, task.partner_id, service_id=task.service_id
+                )
+            wanted = bool(rows) or task.kind is CommandKind.TERMINATE
+            if wanted == locked or not wanted:
+                return vm
+            locked = wanted
+            vm = await drive_power(
+                platform,
+                owner_id=task.account_id,
+                vm_id=task.service_id,
+                locked=locked,
+                running=False,
+                fence=task.fence,
+            )
+        return vm
+
+    async def _refused(
+        self, platform: Platform, task: Assignment, job: Job, error: PlatformRefused
+    ) -> Completion:
+        """The platform said no for good; what an order left half built goes."""
+        if task.kind is CommandKind.ORDER:
+            await _delete(platform, task)
+        problem = PLATFORM_FULL if isinstance(error, PlatformFull) else PLATFORM_REFUSED
+
+        async def record(session: WriteSession) -> None:
+            await fail(session, job, problem, error.detail)
+
+        return record
+
+
+async def _delete(platform: Platform, task: Assignment) -> None:
+    try:
+        await platform.delete_vm(owner_id=task.account_id, vm_id=task.service_id, fence=task.fence)
+    except NotFound:
+        return
+    except PlatformUnavailable as error:
+        raise Retry(error.detail) from error
+
+
+def _tenant(job: Job) -> UUID:
+    if job.tenant_id is None:
+        message = "a job of a service names its partner"
+        raise ValueError(message)
+    return job.tenant_id
+
+
+def _clock_task(kind: str, decide: Callable[[WriteSession, Job], Awaitable[None]]) -> Task:
+    """A task that only decides in the database."""
+
+    async def work(job: Job) -> Completion:
+        async def record(session: WriteSession) -> None:
+            await decide(session, job)
+
+        return record
+
+    return Task(kind=kind, work=work)
+
+
+def _clocks(runtime: SellingRuntime) -> list[Task]:
+    slack = runtime.settings.expiry_slack
+
+    async def expire(session: WriteSession, job: Job) -> None:
+        await clocks.expire(session, _tenant(job), service_id=_service(job), slack=slack)
+
+    async def terminate(session: WriteSession, job: Job) -> None:
+        side = Side(job.payload["side"])
+        await clocks.terminate_due(session, _tenant(job), service_id=_service(job), side=side)
+
+    async def delete(session: WriteSession, job: Job) -> None:
+        await clocks.delete_due(session, _tenant(job), service_id=_service(job))
+
+    return [
+        _clock_task(EXPIRE_JOB, expire),
+        _clock_task(TERMINATE_JOB, terminate),
+        _clock_task(DELETE_JOB, delete),
+    ]
+
+
+def _service(job: Job) -> UUID:
+    return UUID(job.payload["service_id"])
+
+
+def _purge(runtime: SellingRuntime, platforms: Platforms) -> Task:
+    async def work(job: Job) -> None:
+        partner_id = _tenant(job)
+        async with runtime.app.write(tenant=partner_id) as session:
+            service = await queries.find_service(
+                session, partner_id, service_id=_service(job), lock=True
+            )
+            if service is None:
+                return
+            service.fence += 1
+            name = await platform_of(session, service.data_center_id)
+        try:
+            await platforms[name].delete_vm(
+                owner_id=service.account_id, vm_id=service.id, fence=service.fence
+            )
+        except NotFound:
+            return
+        except PlatformUnavailable as error:
+            raise Retry(error.detail) from error
+
+    return Task(kind=PURGE_JOB, work=work)
+
+
+def _debts(runtime: SellingRuntime) -> Task:
+    async def work(job: Job) -> None:
+        partner_id = _tenant(job)
+        async with runtime.app.read(tenant=partner_id) as session:
+            debt = await clocks.in_debt(session, partner_id)
+            service_ids = await queries.live_service_ids(session, partner_id)
+        for service_id in service_ids:
+            async with runtime.app.write(tenant=partner_id) as session:
+                await clocks.follow_debt(session, partner_id, service_id=service_id, debt=debt)
+
+    return Task(kind=DEBT_JOB, work=work)
+
+
+def _accounts(runtime: SellingRuntime, platforms: Platforms) -> Task:
+    async def work(job: Job) -> None:
+        partner_id = _tenant(job)
+        account_id = UUID(job.payload["account_id"])
+        async with runtime.app.write(tenant=partner_id) as session:
+            # Held during the call, as in `ensure_user`: a new order must not race the deletion.
+            if not await still_closed(session, partner_id, account_id=account_id):
+                return
+            for name in job.payload["platforms"]:
+                try:
+                    await platforms[name].delete_user(owner_id=account_id)
+                except PlatformUnavailable as error:
+                    raise Retry(error.detail) from error
+
+    return Task(kind=ACCOUNT_JOB, work=work)
+
+
+def _forgetting(runtime: SellingRuntime) -> Task:
+    async def work(_job: Job) -> Completion:
+        async with runtime.staff.write() as session:
+            before = session.clock.now() - KEPT_ANSWERS
+            await session.execute(
+                update(ReceivedCommand)
+                .where(ReceivedCommand.received_at < before, ReceivedCommand.answer.is_not(None))
+                .values(answer=None)
+            )
+
+        async def again(session: WriteSession) -> None:
+            run_at = session.clock.now() + FORGET_EVERY
+            await enqueue(session, FORGET_JOB, payload={}, dedupe_key=FORGET_JOB, run_at=run_at)
+
+        return again
+
+    return Task(kind=FORGET_JOB, work=work)
+
+
+def tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
+    """The tasks of this room."""
+    operations = Operations(runtime, platforms)
+    return [
+        Task(kind=OPERATION_JOB, work=operations.work, on_setback=operations.on_setback),
+        _purge(runtime, platforms),
+        _debts(runtime),
+        _accounts(runtime, platforms),
+        _forgetting(runtime),
+        *_clocks(runtime),
+    ]
