@@ -46,7 +46,7 @@ async def change_data_center(
     row = await session.get(DataCenter, data_center_id, with_for_update=True)
     if row is None:
         raise not_found("data centre")
-    before, after = _change(row, wanted)
+    before, after = change_row(row, wanted)
     if after:
         await session.flush()
         await audit(
@@ -86,7 +86,7 @@ async def change_os_template(
     row = (await session.scalars(statement)).one_or_none()
     if row is None:
         raise not_found("OS template")
-    before, after = _change(row, wanted)
+    before, after = change_row(row, wanted)
     if after:
         await session.flush()
         await audit(
@@ -111,7 +111,7 @@ async def insert_by_code(session: WriteSession, row: Base, *, code: str) -> None
         raise ProblemError(CODE_TAKEN, detail) from error
 
 
-def _change(row: Base, wanted: Input) -> tuple[dict[str, object], dict[str, object]]:
+def change_row(row: Base, wanted: Input) -> tuple[dict[str, object], dict[str, object]]:
     """Set what is wanted and differs; how that was, and how it is."""
     changed = {
         name: value

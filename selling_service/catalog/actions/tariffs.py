@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from selling_service.catalog.actions.places import insert_by_code
+from selling_service.catalog.actions.places import change_row, insert_by_code
 from selling_service.catalog.errors import (
     EFFECTIVE_TOO_EARLY,
     STOCK_NOT_COUNTED,
@@ -100,15 +100,8 @@ async def change_tariff(
 ) -> Tariff:
     """Rename, withdraw, or offer again. Raises `not_found`."""
     row = await lock_tariff(session, tariff_id)
-    before = {"title": row.title, "withdrawn": row.withdrawn}
-    changed = {
-        name: value
-        for name, value in wanted.model_dump(exclude_none=True).items()
-        if before[name] != value
-    }
-    if changed:
-        row.title = changed.get("title", row.title)
-        row.withdrawn = changed.get("withdrawn", row.withdrawn)
+    before, after = change_row(row, wanted)
+    if after:
         await session.flush()
         await audit(
             session,
@@ -116,8 +109,8 @@ async def change_tariff(
             "tariff.change",
             object_type="tariff",
             object_id=row.id,
-            before={name: before[name] for name in changed},
-            after=changed,
+            before=before,
+            after=after,
         )
     return row
 
