@@ -156,6 +156,14 @@ async def find_command(
     ).one_or_none()
 
 
+async def find_settled(session: ReadSession, *, command_id: UUID) -> Command | None:
+    """For tasks, which have no principal: a command that has come to its end."""
+    statement = select(Command).where(Command.id == command_id, Command.settled_at.is_not(None))
+    return (
+        await session.scalars(statement.execution_options(populate_existing=True))
+    ).one_or_none()
+
+
 async def get_client_ref(session: ReadSession, client_id: ClientId, *, seller_id: UUID) -> UUID:
     """The random name of this client at a seller; raises NoResultFound."""
     statement = select(ClientRef.client_ref).where(
@@ -199,11 +207,15 @@ async def find_clock_offset_ms(session: ReadSession, *, seller_id: UUID) -> int:
 
 async def find_unpaid_renewals(session: ReadSession, client_id: ClientId) -> Sequence[UUID]:
     """Services of this client whose renewal waits for money."""
-    statement = select(Service.id).where(
-        Service.client_id == client_id,
-        Service.auto_renew,
-        Service.wanted_life == Life.ACTIVE,
-        Service.renewal_problem.is_not(None),
+    statement = (
+        select(Service.id)
+        .where(
+            Service.client_id == client_id,
+            Service.auto_renew,
+            Service.wanted_life == Life.ACTIVE,
+            Service.renewal_problem.is_not(None),
+        )
+        .order_by(Service.id)
     )
     return (await session.scalars(statement)).all()
 

@@ -19,6 +19,8 @@ from shared.contract.basics import (
 )
 from shared.contract.services import ServiceStatus
 
+BALANCE_TOO_LOW = "balance_too_low"
+
 
 class Cause(StrEnum):
     """Why we keep a service suspended."""
@@ -221,3 +223,89 @@ def may_renew_itself(heard: ServiceStatus | None) -> bool:
     if heard is None or heard.terminate_at is not None or heard.state not in LIVE:
         return False
     return set(_actors(heard)) <= {Actor.EXPIRED, Actor.CLIENT}
+
+
+class ClientState(StrEnum):
+    """Where a service stands, as its client is told."""
+
+    WAITING = "waiting"
+    BUILDING = "building"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ENDING = "ending"
+    TERMINATED = "terminated"
+    DELETED = "deleted"
+    CANCELLED = "cancelled"
+
+
+_SHOWN_STATES = {
+    ServiceState.ORDERED: ClientState.BUILDING,
+    ServiceState.PROVISIONING: ClientState.BUILDING,
+    ServiceState.TERMINATING: ClientState.ENDING,
+    ServiceState.TERMINATED: ClientState.TERMINATED,
+    ServiceState.DELETED: ClientState.DELETED,
+    ServiceState.FAILED: ClientState.CANCELLED,
+}
+_STATE_WORDS = {
+    ClientState.WAITING: "It was ordered and waits to be built.",
+    ClientState.BUILDING: "It is being built.",
+    ClientState.ACTIVE: "It is active.",
+    ClientState.SUSPENDED: "It is suspended.",
+    ClientState.ENDING: "It is being ended.",
+    ClientState.TERMINATED: "It was ended.",
+    ClientState.DELETED: "It was deleted.",
+    ClientState.CANCELLED: "The order came to nothing; the money set aside for it is free again.",
+}
+_ORDER_WORDS = {
+    "out_of_stock": "It is sold out at the moment.",
+    "no_capacity": "It is sold out at the moment.",
+    "platform_full": "It is sold out at the moment.",
+    "tariff_unavailable": "It isn't sold any more.",
+    "cancelled": "It took too long and was cancelled.",
+}
+
+
+def client_state(wanted: Wanted, heard: ServiceStatus | None, *, suspended: bool) -> ClientState:
+    """The state that is told to the client."""
+    if wanted.life == Life.CANCELLED:
+        return ClientState.CANCELLED
+    if heard is not None and heard.state not in LIVE:
+        return next(
+            (shown for state, shown in _SHOWN_STATES.items() if state == heard.state),
+            ClientState.BUILDING,
+        )
+    if wanted.life == Life.TERMINATED and wanted.terminate_when == "now":
+        return ClientState.ENDING
+    if heard is None:
+        return ClientState.WAITING
+    return ClientState.SUSPENDED if suspended else ClientState.ACTIVE
+
+
+def state_words(
+    state: ClientState, heard: ServiceStatus | None, blockers: Iterable[Blocker]
+) -> str:
+    """The state in plain words."""
+    words = [_STATE_WORDS[state]]
+    if state is ClientState.SUSPENDED:
+        words += [blocker.text for blocker in blockers]
+    if heard is not None and heard.terminate_at is not None and heard.state in LIVE:
+        words.append(f"It ends on {heard.terminate_at:%Y-%m-%d %H:%M} UTC.")
+    if state is ClientState.TERMINATED and heard is not None and heard.delete_at is not None:
+        words.append(f"Its data is kept until {heard.delete_at:%Y-%m-%d %H:%M} UTC.")
+    return " ".join(words)
+
+
+def order_words(code: str | None) -> str | None:
+    """Why an order came to nothing, without the provider's affairs."""
+    if code is None:
+        return None
+    return _ORDER_WORDS.get(code, "It couldn't be carried out. Please contact us.")
+
+
+def renewal_words(code: str | None) -> str | None:
+    """Why a service wasn't renewed, without the provider's affairs."""
+    if code is None:
+        return None
+    if code == BALANCE_TOO_LOW:
+        return "Your balance doesn't cover the renewal. Top up, and it is tried again."
+    return "It couldn't be renewed yet. We are looking into it."

@@ -18,8 +18,8 @@ async def start(session: WriteSession, service: Service, asker: Asker) -> None:
 
 
 async def stop(session: WriteSession, service: Service, asker: Asker) -> None:
-    """Want a locked service stopped. Raises `service_suspended`: it is stopped already."""
-    await _require_free(session, service)
+    """Want a locked service stopped; a suspended one stays so when it is resumed."""
+    require_built(service)
     await _want(session, service, asker, CommandKind.STOP, PowerState.STOPPED)
 
 

@@ -11,6 +11,7 @@ from reselling_service.services.actions.sending import require_built, seller_off
 from reselling_service.services.errors import NOT_IN_THIS_STATE, PAID_UNTIL_MOVED
 from reselling_service.services.models import Service
 from reselling_service.services.rules import (
+    BALANCE_TOO_LOW,
     Asker,
     Life,
     Side,
@@ -26,7 +27,6 @@ from shared.kit.jobs import cancel_jobs, enqueue
 from shared.kit.problems import ProblemError
 
 RENEW_JOB = "renew"
-BALANCE_TOO_LOW = "balance_too_low"
 _ITSELF = Asker(side=Side.STAFF, name="auto_renew")
 
 

@@ -1,0 +1,7 @@
+"""The HTTP of services, for clients and for staff."""
+
+from reselling_service.services.routes.clients import router as _client
+from reselling_service.services.routes.staff import router as _staff
+
+client_routers = [_client]
+staff_routers = [_staff]
