@@ -1,0 +1,124 @@
+"""The HTTP application of the reselling service: puts the rooms together and knows no rules.
+
+Started by `python -m reselling_service.main`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+
+import reselling_service.clients.routes as clients
+import reselling_service.commands.routes as commands
+import reselling_service.ledger.routes as ledger
+import reselling_service.sellers.routes as sellers
+import reselling_service.services.routes as services
+import reselling_service.staff.routes as staff
+import reselling_service.tariffs.routes as tariffs
+from reselling_service.database import TENANT_SETTING, ResellingRuntime
+from reselling_service.sellers.client import open_line
+from reselling_service.services.queries import list_services
+from reselling_service.services.rules import Life
+from reselling_service.settings import ResellingSettings, get_settings
+from shared.contract.problems import INTERNAL_ERROR, UNAVAILABLE
+from shared.kit.db import ReadSession
+from shared.kit.principals import ClientId
+from shared.kit.problems import declare
+from shared.kit.readiness import ready_check
+from shared.kit.release import release
+from shared.kit.serving import serve
+from shared.kit.telemetry import configure_logging
+from shared.kit.web import create_api
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+DESCRIPTION = """
+The reseller's service: clients and their money, tariffs of connected sellers at own prices, orders
+and services.
+
+* **Staff** (`/staff/v1`): `POST /staff/v1/login`, then *Authorize* with the token as
+  *staff session*.
+* **Clients** (`/client/v1`): `POST /client/v1/sign-up` or `/login`, then *Authorize* with the
+  token as *client session*.
+
+Money is an integer of minor units (`{"amount": 990, "currency": "EUR"}` is 9.90). Lists come in
+pages: ask again with `after=<next>` until `next` is null. Every error is a
+`application/problem+json` with a frozen `code`, and a `request_id` to quote.
+"""
+TAGS = [
+    {"name": "login", "description": "Sessions of the staff."},
+    {"name": "staff", "description": "The people of the house and their roles."},
+    {"name": "audit", "description": "Who changed what."},
+    {"name": "sellers", "description": "Providers whose tariffs are resold, and their links."},
+    {"name": "tariffs", "description": "Import at a markup, prices, what is on sale."},
+    {"name": "clients", "description": "The staff's desk for clients."},
+    {"name": "your account", "description": "A client's way in, and their profile."},
+    {"name": "money", "description": "Balances, payments, statements, money set aside."},
+    {"name": "orders", "description": "Orders of clients, also by staff for them."},
+    {"name": "services", "description": "What was sold: what is wanted and what was heard."},
+    {"name": "commands", "description": "Wishes sent to sellers, with every attempt."},
+    {"name": "sandbox", "description": "Moves the clock on, where the settings allow it."},
+    {"name": "health", "description": "For load balancers and monitoring."},
+]
+_ROOMS_OF_STAFF = (staff, sellers, clients, tariffs, ledger, commands, services)
+_ROOMS_OF_CLIENTS = (clients, tariffs, ledger, services)
+
+
+def create_app(settings: ResellingSettings | None = None) -> FastAPI:
+    """The application; its databases and its line to the sellers open with its lifespan."""
+    settings = settings or get_settings()
+    runtime = ResellingRuntime(settings, tenant_setting=TENANT_SETTING)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with runtime.running(), open_line(runtime):
+            yield
+
+    app = create_api(
+        title="Tandem: reselling service",
+        description=DESCRIPTION,
+        version=release(),
+        tags=TAGS,
+        routers=[_staff_router(sandbox=settings.sandbox), _client_router()],
+        lifespan=lifespan,
+        ready=ready_check(runtime.staff, migrations=MIGRATIONS),
+        max_body_bytes=settings.max_body_bytes,
+    )
+    app.state.runtime = runtime
+    app.state.resolve_client = clients.resolve_client
+    app.state.client_in_use = client_in_use
+    return app
+
+
+async def client_in_use(session: ReadSession, client_id: ClientId) -> bool:
+    """Whether a service of the client shall live."""
+    found = await list_services(session, client_id, after=None, limit=1, wanted_life=Life.ACTIVE)
+    return bool(found)
+
+
+def _staff_router(*, sandbox: bool) -> APIRouter:
+    routers = [router for room in _ROOMS_OF_STAFF for router in room.staff_routers]
+    return _mounted("/staff/v1", [*routers, *(staff.sandbox_routers if sandbox else [])])
+
+
+def _client_router() -> APIRouter:
+    routers = [router for room in _ROOMS_OF_CLIENTS for router in room.client_routers]
+    return _mounted("/client/v1", routers)
+
+
+def _mounted(prefix: str, routers: list[APIRouter]) -> APIRouter:
+    parent = APIRouter(prefix=prefix, responses=declare(INTERNAL_ERROR, UNAVAILABLE))
+    for router in routers:
+        parent.include_router(router)
+    return parent
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    settings = get_settings()
+    configure_logging(service="reselling", level=settings.log_level, json_lines=settings.log_json)
+    serve(create_app(settings), host=settings.host, port=settings.port)
+
+
+if __name__ == "__main__":
+    main()

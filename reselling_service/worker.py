@@ -1,0 +1,48 @@
+"""The worker of the reselling service: works jobs of all rooms and follows the sellers' feeds.
+
+Started by `python -m reselling_service.worker`; as many of them as wanted.
+"""
+
+import asyncio
+
+import reselling_service.commands.tasks as commands
+import reselling_service.sellers.tasks as sellers
+import reselling_service.services.tasks as services
+from reselling_service.database import TENANT_SETTING, ResellingRuntime
+from reselling_service.sellers.client import open_line
+from reselling_service.settings import get_settings
+from shared.kit.jobs import Task, Worker
+from shared.kit.serving import run_worker
+from shared.kit.telemetry import configure_logging
+
+_ROOMS = (sellers, commands, services)
+
+
+def all_tasks(runtime: ResellingRuntime) -> list[Task]:
+    """The tasks of all rooms."""
+    return [task for room in _ROOMS for task in room.tasks(runtime)]
+
+
+async def run(runtime: ResellingRuntime) -> None:
+    """Work until told to stop; as staff, since jobs are of all clients."""
+    async with runtime.running(), open_line(runtime):
+        worker = Worker(
+            runtime.staff,
+            tasks=all_tasks(runtime),
+            concurrency=runtime.settings.worker_concurrency,
+            lease_seconds=runtime.settings.worker_lease_seconds,
+        )
+        await run_worker(worker)
+
+
+def main() -> None:
+    """Work until told to stop."""
+    settings = get_settings()
+    configure_logging(
+        service="reselling-worker", level=settings.log_level, json_lines=settings.log_json
+    )
+    asyncio.run(run(ResellingRuntime(settings, tenant_setting=TENANT_SETTING)))
+
+
+if __name__ == "__main__":
+    main()
