@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reselling_service.database import Base
+from shared.contract.services import ServiceStatus
 
 
 class ClientRef(Base):
@@ -103,3 +104,8 @@ class WantedSuspension(Base):
     reason: Mapped[str] = mapped_column(Text)
     note: Mapped[str | None] = mapped_column(Text)
     since: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+def heard_of(service: Service) -> ServiceStatus | None:
+    """The seller's last words on this service."""
+    return None if service.heard is None else ServiceStatus.model_validate(service.heard)

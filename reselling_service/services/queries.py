@@ -8,9 +8,8 @@ from sqlalchemy import ColumnElement, select, true
 
 from reselling_service.commands.models import Command
 from reselling_service.sellers.models import Seller
-from reselling_service.services.models import ClientRef, Service, WantedSuspension
+from reselling_service.services.models import ClientRef, Service, WantedSuspension, heard_of
 from reselling_service.services.rules import GROUP_KINDS, Group, Life, Wanted, wanted_agrees
-from shared.contract.services import ServiceStatus
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.people import StaffPrincipal
 from shared.kit.principals import ClientId
@@ -218,11 +217,6 @@ async def find_unpaid_renewals(session: ReadSession, client_id: ClientId) -> Seq
         .order_by(Service.id)
     )
     return (await session.scalars(statement)).all()
-
-
-def heard_of(service: Service) -> ServiceStatus | None:
-    """The seller's last words on this service."""
-    return None if service.heard is None else ServiceStatus.model_validate(service.heard)
 
 
 async def wanted_of(session: ReadSession, service: Service) -> Wanted:

@@ -9,8 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from reselling_service.commands.models import Command
-from reselling_service.services.models import Service, WantedSuspension
-from reselling_service.services.queries import heard_of
+from reselling_service.services.models import Service, WantedSuspension, heard_of
 from reselling_service.services.rules import (
     GONE,
     Blocker,

@@ -15,7 +15,7 @@ from reselling_service.commands.rules import END_OF_OPERATION
 from reselling_service.services import queries
 from reselling_service.services.actions.renewing import schedule, unschedule
 from reselling_service.services.actions.settled import follow
-from reselling_service.services.models import Service, WantedSuspension
+from reselling_service.services.models import Service, WantedSuspension, heard_of
 from reselling_service.services.rules import Group, Life, may_renew_itself
 from shared.contract.basics import ServiceState
 from shared.contract.events import Event
@@ -96,7 +96,7 @@ async def _is_ours(session: WriteSession, seller_id: UUID, installation_id: UUID
 async def _apply(session: WriteSession, service: Service, status: ServiceStatus) -> None:
     if status.revision <= service.heard_revision:
         return
-    before = queries.heard_of(service)
+    before = heard_of(service)
     moved = status.paid_until != service.heard_paid_until
     service.heard_revision = status.revision
     service.heard_state = str(status.state)

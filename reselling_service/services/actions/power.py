@@ -3,7 +3,7 @@
 from reselling_service.services import queries
 from reselling_service.services.actions.sending import require_built, send
 from reselling_service.services.errors import NOT_IN_THIS_STATE, SERVICE_SUSPENDED
-from reselling_service.services.models import Service
+from reselling_service.services.models import Service, heard_of
 from reselling_service.services.rules import Asker, Group, find_blockers
 from shared.contract.basics import CommandKind, PowerState
 from shared.contract.services import PowerRequest
@@ -49,7 +49,7 @@ async def _require_free(session: WriteSession, service: Service) -> None:
     require_built(service)
     rows = (await queries.find_suspensions(session, [service]))[service.id]
     own = [(row.cause, row.reason) for row in rows]
-    blockers = find_blockers(own, queries.heard_of(service))
+    blockers = find_blockers(own, heard_of(service))
     if blockers:
         detail = " ".join(["The service is suspended.", *(blocker.text for blocker in blockers)])
         raise ProblemError(

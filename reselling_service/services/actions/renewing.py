@@ -6,10 +6,9 @@ heard, nothing more is asked: the seller's event moves it, a refusal clears it.
 
 from datetime import datetime, timedelta
 
-from reselling_service.services import queries
 from reselling_service.services.actions.sending import require_built, seller_offset, send
 from reselling_service.services.errors import NOT_IN_THIS_STATE, PAID_UNTIL_MOVED
-from reselling_service.services.models import Service
+from reselling_service.services.models import Service, heard_of
 from reselling_service.services.rules import (
     BALANCE_TOO_LOW,
     Asker,
@@ -101,7 +100,7 @@ async def renew_itself(session: WriteSession, service: Service) -> None:
     paid_until = service.heard_paid_until
     if not service.auto_renew or service.wanted_life != Life.ACTIVE or paid_until is None:
         return
-    if not may_renew_itself(queries.heard_of(service)) or service.renewed_from == paid_until:
+    if not may_renew_itself(heard_of(service)) or service.renewed_from == paid_until:
         return
     now = session.clock.now()
     due = renewal_due(service.period, paid_until, offset=await seller_offset(session, service))

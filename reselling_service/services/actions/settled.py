@@ -12,7 +12,7 @@ from sqlalchemy import delete
 from reselling_service.commands.models import Command
 from reselling_service.services import queries
 from reselling_service.services.actions.renewing import note_problem, schedule, unschedule
-from reselling_service.services.models import Service, WantedSuspension
+from reselling_service.services.models import Service, WantedSuspension, heard_of
 from reselling_service.services.rules import (
     ACTOR_OF,
     CAUSE_OF,
@@ -109,7 +109,7 @@ def _live_as_heard(service: Service) -> None:
 
 
 async def _suspend_as_heard(session: WriteSession, service: Service, actor: PartnerActor) -> None:
-    heard = queries.heard_of(service)
+    heard = heard_of(service)
     causes = [cause for cause, its_actor in ACTOR_OF.items() if its_actor == actor]
     rows = (await queries.find_suspensions(session, [service]))[service.id]
     mine = [row for row in rows if row.cause in causes]

@@ -3,7 +3,7 @@
 from reselling_service.services import queries
 from reselling_service.services.actions.sending import require_standing, send
 from reselling_service.services.errors import NOT_YOURS_TO_RESUME
-from reselling_service.services.models import Service, WantedSuspension
+from reselling_service.services.models import Service, WantedSuspension, heard_of
 from reselling_service.services.rules import ACTOR_OF, Asker, Cause, find_blockers
 from shared.contract.basics import CommandKind, SuspensionReason
 from shared.contract.services import ResumeRequest, SuspendRequest
@@ -81,7 +81,7 @@ async def resume(session: WriteSession, service: Service, asker: Asker, *, cause
 
 def _refuse_others(service: Service, rows: list[WantedSuspension]) -> None:
     own = [(row.cause, row.reason) for row in rows]
-    blockers = find_blockers(own, queries.heard_of(service))
+    blockers = find_blockers(own, heard_of(service))
     if blockers:
         detail = "The service is suspended by somebody else: " + " ".join(
             blocker.text for blocker in blockers
