@@ -2,28 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
 import yaml
-from pydantic import AfterValidator, AwareDatetime, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from shared.contract.basics import Input, Output, Period, Timestamp
+from shared.kit.moments import Moment
 from shared.kit.text import Line
 
 BIGGEST_INT = 2**31 - 1
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-
-
-def _in_our_times(value: datetime) -> datetime:
-    if not _EARLIEST <= value <= _LATEST:
-        message = "a time between the years 2000 and 2200 is wanted"
-        raise ValueError(message)
-    return value
-
 
 Code = Annotated[
     str,
@@ -33,7 +23,6 @@ Code = Annotated[
         examples=["vps-1"],
     ),
 ]
-Moment = Annotated[AwareDatetime, AfterValidator(_in_our_times)]
 # With the set-up fee it stays within what the books can hold.
 Price = Annotated[
     Decimal,

@@ -3,10 +3,11 @@
 from uuid import UUID
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from selling_service.database import Base
+from selling_service.ledger.rules import ByHand
 from selling_service.settings import SellingSettings
 from shared.contract.basics import CurrencyCode
 from shared.kit.bookkeeping import BalanceColumns, Books, EntryColumns, HoldColumns
@@ -36,6 +37,16 @@ class Entry(EntryColumns, Base):
     __tablename__ = "entries"
 
     tenant_id: Mapped[UUID] = mapped_column("partner_id", ForeignKey("partners.id"), index=True)
+
+
+# What staff book by hand has a reference of theirs: a doubled click is not a doubled top-up.
+Index(
+    "uq_entries_by_hand",
+    Entry.tenant_id,
+    Entry.reference,
+    unique=True,
+    postgresql_where=text(f"book = 'balance' AND kind IN {tuple(str(kind) for kind in ByHand)}"),
+)
 
 
 class _MoneySettings(BaseSettings):

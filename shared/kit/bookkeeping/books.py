@@ -93,7 +93,7 @@ class Books(Generic[B, H, E]):
     ) -> int:
         """Set how far the balance may go below zero; the limit before. Holds and debts stay."""
         _check_limit(credit_limit)
-        before = (await self._lock(session, owner=owner)).credit_limit
+        before = (await self.lock(session, owner=owner)).credit_limit
         table = self._balances
         await session.execute(
             update(table)
@@ -147,22 +147,27 @@ class Books(Generic[B, H, E]):
         return await self._post(session, owner, move, Book.REVENUE, posting)
 
     async def top_up(
-        self, session: WriteSession, *, owner: UUID, amount: int, posting: Posting
+        self,
+        session: WriteSession,
+        *,
+        owner: UUID,
+        amount: int,
+        posting: Posting,
+        against: Book = Book.CASH,
     ) -> UUID:
         """Add money (negative: pay out, within what is available); the transaction's id.
 
-        Raises `insufficient_balance`, and `invalid_request` where the balance can't hold it.
+        `against` is where it comes from: cash, or revenue where a charge is corrected. Raises
+        `insufficient_balance`, and `invalid_request` where the balance can't hold it.
         """
         _check_amount(amount, least=-MOST)
-        return await self._post(
-            session, owner, _Move(balance=amount, postings=1), Book.CASH, posting
-        )
+        return await self._post(session, owner, _Move(balance=amount, postings=1), against, posting)
 
     async def _move(self, session: WriteSession, owner: UUID, move: _Move) -> Row[int, int]:
         """Change the balance row under its lock; what it is afterwards."""
         moved = await self._try_move(session, owner, move)
         if moved is None:
-            row = await self._lock(session, owner=owner)
+            row = await self.lock(session, owner=owner)
             # The row may be new, or have changed before it was locked: only now is it certain.
             moved = await self._try_move(session, owner, move)
             if moved is None:
@@ -190,8 +195,8 @@ class Books(Generic[B, H, E]):
             statement = statement.where(table.balance - table.held + table.credit_limit >= spent)
         return (await session.execute(statement)).one_or_none()
 
-    async def _lock(self, session: WriteSession, *, owner: UUID) -> B:
-        """Lock the balance row, made where it is missing."""
+    async def lock(self, session: WriteSession, *, owner: UUID) -> B:
+        """Lock the balance row until the transaction ends; made where it is missing."""
         table = self._balances
         statement = select(table).where(table.tenant_id == owner).with_for_update()
         statement = statement.execution_options(populate_existing=True)

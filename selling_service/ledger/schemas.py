@@ -1,0 +1,41 @@
+"""Shapes of the ledger's administration; amounts are minor units (990 is 9.90 EUR)."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from shared.contract.basics import Input
+from shared.kit.bookkeeping import MOST
+from shared.kit.text import Line
+
+_Reference = Annotated[
+    UUID,
+    Field(
+        description="Yours, new for each posting. Sent again with the same content, it is booked "
+        "once and answered the same.",
+        examples=["0197c7a4-55d0-4b6e-9d53-3a4f2f1f7c11"],
+    ),
+]
+
+
+class MoneyInput(Input):
+    """A top-up or a pay-out."""
+
+    reference: _Reference
+    amount: int = Field(ge=1, le=MOST, examples=[100_000])
+    text: Line = Field(description="The partner reads it.", examples=["Bank transfer, March"])
+
+
+class CorrectionInput(Input):
+    """A correction: positive in the partner's favour, negative in the provider's."""
+
+    reference: _Reference
+    amount: int = Field(ge=-MOST, le=MOST, examples=[-250])
+    text: Line = Field(description="The partner reads it.", examples=["Charged twice in March"])
+
+
+class CreditLimitInput(Input):
+    """How far the balance may go below zero."""
+
+    credit_limit: int = Field(ge=0, le=MOST, examples=[50_000])
