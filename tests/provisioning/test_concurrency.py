@@ -2,8 +2,8 @@ import asyncio
 from uuid import UUID, uuid4
 
 from selling_service.provisioning.platform import PlatformError, PlatformFull, Power, StaleFence
+from tests.provisioning.calls import CALLS
 from tests.provisioning.rigs import Rig, create
-from tests.provisioning.test_fence import CALLS
 
 
 async def test_the_same_creation_many_times_at_once_makes_one_vm(

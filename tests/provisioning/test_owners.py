@@ -3,8 +3,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from selling_service.provisioning.platform import NotFound, PlatformRefused, Power
+from tests.provisioning.calls import CALLS
 from tests.provisioning.rigs import Rig, create, new_user
-from tests.provisioning.test_fence import CALLS
 
 
 async def test_each_owner_sees_their_own_vms_and_no_others(

@@ -24,8 +24,8 @@ from selling_service.provisioning.platform import (
     Power,
     VMSize,
 )
+from tests.provisioning.calls import CALLS
 from tests.provisioning.rigs import CONTENT, SimulatedRig, create, new_user
-from tests.provisioning.test_fence import CALLS
 
 
 @pytest.fixture

@@ -92,23 +92,27 @@ async def get_behaviour(engine: AsyncEngine, *, name: str) -> Behaviour:
 async def meet_fault(engine: AsyncEngine, *, name: str, call: str) -> FaultKind | None:
     """Wait as long as is set, and return the fault of this call, one fewer of which is left."""
     row = SimulatedPlatformRow
-    async with engine.begin() as connection:
+    reading = engine.execution_options(isolation_level="AUTOCOMMIT")
+    async with reading.connect() as connection:
         seen = select(row.delay_ms, row.faults).where(row.name == name)
         found = (await connection.execute(seen)).one_or_none()
         if found is None:
             await connection.execute(_with_defaults(name))
             return None
-        kind = None
-        if call in found.faults or EVERY_CALL in found.faults:
-            faults = (
-                await connection.execute(
-                    select(row.faults).where(row.name == name).with_for_update()
-                )
-            ).scalar_one()
-            kind, left = _take(faults, call)
-            await connection.execute(update(row).where(row.name == name).values(faults=left))
+    kind = None
+    if call in found.faults or EVERY_CALL in found.faults:
+        kind = await _use_up(engine, name=name, call=call)
     if found.delay_ms:
         await asyncio.sleep(found.delay_ms / _MS)
+    return kind
+
+
+async def _use_up(engine: AsyncEngine, *, name: str, call: str) -> FaultKind | None:
+    row = SimulatedPlatformRow
+    async with engine.begin() as connection:
+        held = select(row.faults).where(row.name == name).with_for_update()
+        kind, left = _take((await connection.execute(held)).scalar_one(), call)
+        await connection.execute(update(row).where(row.name == name).values(faults=left))
     return kind
 
 
