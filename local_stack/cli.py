@@ -1,0 +1,208 @@
+"""The command `tandem`: a local pair of both services, and the command lines of each.
+
+What it does stands in `stack`, `doctor` and `demo`; here are only words and tables.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import reselling_service.cli
+import selling_service.cli
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from local_stack import demo as story
+from local_stack.doctor import examine
+from local_stack.home import SERVICES, Home, HomeError
+from local_stack.postgres_process import PostgresError
+from local_stack.processes import wait_until
+from local_stack.stack import (
+    StackError,
+    Status,
+    bring_up,
+    not_ready,
+    read_status,
+    take_down,
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    help="Sell virtual machines through resellers: both services on this machine.",
+)
+app.add_typer(selling_service.cli.app, name="selling", help="The provider's service.")
+app.add_typer(reselling_service.cli.app, name="reselling", help="The reseller's service.")
+
+_console = Console(soft_wrap=True)
+_errors = Console(stderr=True, soft_wrap=True)
+TITLES = {"selling": "provider", "reselling": "reseller"}
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Instead of the default.")]
+
+
+@app.callback()
+def main(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Option(envvar="TANDEM_FOLDER", help="Where data, logs and secrets lie.")
+    ] = Path(".tandem"),
+) -> None:
+    """Give every command the folder, and the services' own commands the pair's settings."""
+    home = Home(folder)
+    context.obj = home
+    if context.invoked_subcommand in SERVICES and home.secrets.exists():
+        with _clear_errors():
+            os.environ.update(home.environment())
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    *,
+    detach: Annotated[bool, typer.Option(help="Return when both services answer.")] = True,
+    sandbox: Annotated[bool, typer.Option(help="Let staff move the clocks on.")] = False,
+    selling_port: Port = None,
+    reselling_port: Port = None,
+) -> None:
+    """Start both services, their workers and databases; print addresses and first logins."""
+    home: Home = context.obj
+    ports = {"selling": selling_port, "reselling": reselling_port}
+    with _clear_errors():
+        given = {**os.environ, **_chosen(ports, sandbox=sandbox)}
+        home.make()
+        already = read_status(home).runs
+        status = bring_up(home, home.environment(given), say=_say_phase)
+        _console.print(f"The pair runs{' already' if already else ''}.")
+        _show_differences(status, ports, sandbox=sandbox)
+        _show(status)
+        if not detach:
+            _hold(home)
+
+
+def _chosen(ports: dict[str, int | None], *, sandbox: bool) -> dict[str, str]:
+    """Return the variables that options stand for."""
+    chosen = {f"{name.upper()}_SANDBOX": str(sandbox).lower() for name in SERVICES}
+    for name, port in ports.items():
+        if port is not None:
+            chosen[f"{name.upper()}_PORT"] = str(port)
+    return chosen
+
+
+def _say_phase(phase: str) -> None:
+    _console.print(f"[dim]{phase if phase != 'running' else 'waiting for the services'} …[/dim]")
+
+
+def _show_differences(status: Status, ports: dict[str, int | None], *, sandbox: bool) -> None:
+    other = [
+        f"{name} listens on port {status.state['ports'][name]['port']}"
+        for name, port in ports.items()
+        if port is not None and str(port) != status.state["ports"][name]["port"]
+    ]
+    if sandbox and not status.sandbox:
+        other.append("it was not started as a sandbox")
+    if other:
+        _console.print(f"[yellow]But {' and '.join(other)}; `tandem down` first.[/yellow]")
+
+
+def _show(status: Status) -> None:
+    table = Table("service", "API and its pages", "first login", "password")
+    logins = status.home.read_logins()
+    for name in SERVICES:
+        email, password = logins.get(name, ("your own", ""))
+        table.add_row(f"{name} ({TITLES[name]})", f"{status.url(name)}/docs", email, password)
+    _console.print(table)
+    clocks = " · sandbox: the clocks can be moved on" if status.sandbox else ""
+    _console.print(f"logs: {status.home.logs} · next: tandem demo · stop: tandem down{clocks}")
+
+
+def _hold(home: Home) -> None:
+    """Stay in the foreground until Ctrl-C or until the supervisor ends."""
+    _console.print("Ctrl-C stops everything.")
+    try:
+        while not wait_until(lambda: not read_status(home).runs, seconds=60):
+            pass
+    except KeyboardInterrupt:
+        _console.print("stopping …")
+    take_down(home)
+
+
+@app.command()
+def down(context: typer.Context) -> None:
+    """Stop what `up` started, also after a crash; the data stay."""
+    with _clear_errors():
+        stopped = take_down(context.obj)
+        _console.print("The pair is stopped; its data stay." if stopped else "Nothing runs.")
+
+
+@app.command()
+def status(context: typer.Context) -> None:
+    """Say what runs; the exit code is 0 when everything does."""
+    with _clear_errors():
+        found = read_status(context.obj)
+        if not found.runs:
+            _console.print("Nothing runs; `tandem up` starts it.")
+            raise typer.Exit(1)
+        table = Table("process", "pid", "crashes", "state")
+        supervisor = found.supervisor
+        table.add_row("supervisor", str(supervisor.pid if supervisor else ""), "", found.phase)
+        for name, program in found.programs.items():
+            process = found.process(name)
+            alive = process is not None and process.is_alive()
+            pid = str(process.pid) if process and alive else ""
+            table.add_row(name, pid, str(program["crashes"]), "runs" if alive else "waits to start")
+        _console.print(table)
+        _show(found)
+        problems = {name: not_ready(found, name) for name in SERVICES}
+        for name, problem in problems.items():
+            _console.print(f"{name}: {problem or 'ready'}")
+        if any(problems.values()):
+            raise typer.Exit(1)
+
+
+@app.command()
+def doctor(context: typer.Context) -> None:
+    """Look at everything the pair needs, and say what to do where something is wrong."""
+    home: Home = context.obj
+    ill = 0
+    with _clear_errors():
+        for finding in examine(home, home.environment()):
+            mark = "[green]ok [/green]" if finding.well else "[red]not[/red]"
+            _console.print(f"{mark} {finding.subject}: {finding.text}", highlight=False)
+            if not finding.well:
+                ill += 1
+                _console.print(f"      → {finding.remedy}", highlight=False)
+    raise typer.Exit(1 if ill else 0)
+
+
+@app.command()
+def demo(context: typer.Context) -> None:
+    """Tell the whole story of an order against the running pair, and check every step of it."""
+    with _clear_errors():
+        found = read_status(context.obj)
+        if not found.runs:
+            raise StackError("nothing runs; `tandem up` first")
+        logins = found.home.read_logins()
+        if set(logins) != set(SERVICES):
+            raise StackError(
+                f"{found.home.logins} doesn't hold the first logins of both services; the demo "
+                "needs a pair whose databases `tandem up` made"
+            )
+        story.run(
+            {name: found.url(name) for name in SERVICES},
+            logins,
+            sandbox=found.sandbox,
+            console=_console,
+        )
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Say what went wrong in a line, without a trace."""
+    try:
+        yield
+    except (StackError, HomeError, PostgresError, story.Surprise) as error:
+        _errors.print(f"[bold red]tandem:[/bold red] {error}", highlight=False, markup=True)
+        raise typer.Exit(1) from error
