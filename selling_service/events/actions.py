@@ -1,6 +1,7 @@
 """Writes facts into partners' feeds and prunes what is old; knows nothing of who reads them."""
 
 import json
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -27,6 +28,18 @@ INSERT INTO events (partner_id, number, id, type, at, installation_id, client_re
 SELECT :partner_id, feed.head, :id, :type, :at, :installation_id, :client_ref, :service_ref,
        :operation_id, :command_id, :traceparent, cast(:body AS jsonb)
 FROM feed
+""")
+
+_PRUNE = text("""
+WITH old AS (
+    SELECT partner_id, max(number) AS last FROM events WHERE at < :before GROUP BY partner_id
+), gone AS (
+    SELECT e.partner_id, e.number FROM events e JOIN old ON old.partner_id = e.partner_id
+    WHERE e.number < old.last
+    LIMIT :limit
+)
+DELETE FROM events e USING gone WHERE e.partner_id = gone.partner_id AND e.number = gone.number
+RETURNING e.number
 """)
 
 
@@ -66,3 +79,12 @@ async def emit(
         },
     )
     session.hint(EVENTS_CHANNEL, str(partner_id))
+
+
+async def prune_events(session: WriteSession, *, before: datetime, limit: int) -> int:
+    """Delete up to `limit` events older than `before`; how many.
+
+    The newest of the old ones stays, so that a reader who stands there can go on.
+    """
+    result = await session.execute(_PRUNE, {"before": before, "limit": limit})
+    return len(result.all())

@@ -83,6 +83,7 @@ def declare(*types: ProblemType) -> dict[int | str, dict[str, Any]]:
 _BY_STATUS = {
     404: (catalogue.NOT_FOUND, "There is nothing at this address. See /docs for the routes."),
     405: (catalogue.METHOD_NOT_ALLOWED, "See /docs for the methods of this route."),
+    413: (catalogue.BODY_TOO_LARGE, "Send less: no route takes a body of this size."),
 }
 
 

@@ -3,6 +3,7 @@
 The edge makes request ids, goes on with traces, limits bodies and counts answers.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -13,6 +14,7 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 
 from shared.contract import problems as catalogue
 from shared.contract.basics import BASE_PATH, CONTRACT_HEADER, CONTRACT_VERSION, REQUEST_ID_HEADER
@@ -32,7 +34,11 @@ _SECONDS = Histogram("tandem_http_seconds", "Time to the first byte", ["method",
 
 
 class Edge:
-    """The outermost ring of an application."""
+    """The outermost ring of an application.
+
+    A route may leave headers of its own (rate limits, say) in `scope["answer_headers"]`: they go
+    with every answer, problems too.
+    """
 
     def __init__(self, app: ASGI, *, max_body_bytes: int) -> None:
         self._app = app
@@ -56,6 +62,7 @@ class Edge:
                     out[REQUEST_ID_HEADER] = str(current_request_id())
                     out["traceparent"] = trace.header()
                     # What a dependency wants on every answer, also on problems and raw responses.
+                    out.update(scope.get("answer_headers", {}))
                     out.update(scope.get("answer_headers", {}))
                     if scope["path"].startswith(BASE_PATH):
                         out[CONTRACT_HEADER] = CONTRACT_VERSION
@@ -83,8 +90,8 @@ class Edge:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._max_body:
-                detail = f"At most {self._max_body} bytes are taken."
-                raise ProblemError(catalogue.BODY_TOO_LARGE, detail)
+                # The only error that FastAPI passes on while it reads a body.
+                raise HTTPException(catalogue.BODY_TOO_LARGE.status)
             return message
 
         await self._app(scope, counted, send)
@@ -159,16 +166,20 @@ def create_api(
         app.include_router(router)
     app.include_router(_operations(ready))
     app.add_middleware(Edge, max_body_bytes=max_body_bytes)
+    # Set when the process is told to stop: endless answers end then.
+    app.state.stopping = asyncio.Event()
     return app
 
 
 def _operations(ready: ReadyCheck) -> APIRouter:
     router = APIRouter(tags=["health"])
 
+    @router.head("/healthz", include_in_schema=False)
     @router.get("/healthz", summary="The process runs")
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get(
         "/readyz",
         summary="The service can work",

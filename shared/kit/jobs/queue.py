@@ -112,7 +112,7 @@ async def cancel_jobs(
 async def revive_jobs(
     session: WriteSession, *, dedupe_key: str | None = None, ids: Sequence[int] = ()
 ) -> list[int]:
-    """Give dead jobs all their attempts again, from now on; the ids of those revived."""
+    """Give dead and waiting jobs all their attempts again, from now on; the ids of those."""
     values = {"dedupe_key": dedupe_key, "ids": list(ids), "run_at": session.clock.now()}
     rows = await session.execute(statements.REVIVE, values)
     session.hint(JOBS_CHANNEL)

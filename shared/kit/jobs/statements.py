@@ -43,7 +43,7 @@ RETURNING jobs.id
 
 REVIVE = text("""
 UPDATE jobs SET state = 'ready', run_at = :run_at, attempts = 0
-WHERE state = 'dead' AND (dedupe_key = :dedupe_key OR id = any(cast(:ids AS bigint[])))
+WHERE state <> 'running' AND (dedupe_key = :dedupe_key OR id = any(cast(:ids AS bigint[])))
 RETURNING id
 """)
 

@@ -61,18 +61,14 @@ class Task:
 
     `work` runs with no transaction open and returns what to record; that runs in one transaction
     with the removal of the job. `on_setback` runs in the transaction that puts the job back.
-    With `every`, the worker keeps one such job (without payload) going at that interval for ever.
+    With `every`, the worker keeps one such job, without payload and with its kind as dedupe key,
+    going at that interval for ever.
     """
 
     kind: str
     work: Callable[[Job], Awaitable[Completion | None]]
     on_setback: Callable[[WriteSession, Job, Setback], Awaitable[None]] | None = None
     every: timedelta | None = None
-
-    @property
-    def recurring_key(self) -> str:
-        """The dedupe key of the job that `every` keeps going."""
-        return f"every:{self.kind}"
 
 
 def back_off(attempt: int) -> float:
@@ -190,7 +186,7 @@ class Worker:
             if not self._ensured:
                 for task in self._tasks.values():
                     if task.every is not None:
-                        await queue.ensure_job(session, task.kind, dedupe_key=task.recurring_key)
+                        await queue.ensure_job(session, task.kind, dedupe_key=task.kind)
         self._ensured = True
         if freed:
             _log.warning("worker.jobs_freed", count=freed)
@@ -231,8 +227,9 @@ class Worker:
                 await completion(session)
             if task.every is not None:
                 again = session.clock.now() + task.every
-                key = task.recurring_key
-                await queue.enqueue(session, job.kind, payload={}, run_at=again, dedupe_key=key)
+                await queue.enqueue(
+                    session, job.kind, payload={}, run_at=again, dedupe_key=job.kind
+                )
             await queue.close(session, job)
 
     async def _set_back(self, job: Job, error: Exception) -> None:
