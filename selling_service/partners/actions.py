@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -126,7 +126,7 @@ async def create_key(
         secret_hash=made.secret_hash,
         scopes=sorted(terms.scopes),
         allowed_networks=list(terms.allowed_networks),
-        expires_at=terms.expires_at,
+        expires_at=terms.expires_at and terms.expires_at.astimezone(UTC),
         revoked_at=None,
         created_at=now,
     )

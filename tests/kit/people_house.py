@@ -85,9 +85,14 @@ class House:
 
 def settings(service: str, *, url: str, sandbox: bool = False) -> ServiceSettings:
     """Return the settings of `selling` or `reselling` on this database."""
-    kind = {"selling": SellingSettings, "reselling": ResellingSettings}[service]
+    kinds: dict[str, type[ServiceSettings]] = {
+        "selling": SellingSettings,
+        "reselling": ResellingSettings,
+    }
     keys = [SecretStr(Fernet.generate_key().decode())]
-    return kind(database_url=SecretStr(url), secret_keys=keys, sandbox=sandbox, pool_size=5)
+    return kinds[service](
+        database_url=SecretStr(url), secret_keys=keys, sandbox=sandbox, pool_size=5
+    )
 
 
 @asynccontextmanager

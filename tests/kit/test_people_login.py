@@ -103,11 +103,13 @@ async def test_a_session_ends_after_twelve_hours(house: House) -> None:
 
 async def test_logging_out_ends_this_session_and_no_other(house: House) -> None:
     email = await house.hire(Role.OPERATOR)
-    async with house.client(await house.log_in(email)) as one:
-        async with house.client(await house.log_in(email)) as other:
-            assert (await one.post(f"{BASE}/logout")).status_code == 204
-            assert (await one.get(f"{BASE}/me")).status_code == 401
-            assert (await other.get(f"{BASE}/me")).status_code == 200
+    async with (
+        house.client(await house.log_in(email)) as one,
+        house.client(await house.log_in(email)) as other,
+    ):
+        assert (await one.post(f"{BASE}/logout")).status_code == 204
+        assert (await one.get(f"{BASE}/me")).status_code == 401
+        assert (await other.get(f"{BASE}/me")).status_code == 200
 
 
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer nonsense", "Basic abc", "Bearer a b"])
@@ -129,12 +131,14 @@ async def test_the_token_isnt_kept(house: House) -> None:
 
 async def test_a_new_password_ends_all_sessions_and_the_old_password(house: House) -> None:
     email = await house.hire(Role.OPERATOR)
-    async with house.client(await house.log_in(email)) as one:
-        async with house.client(await house.log_in(email)) as other:
-            body = {"current_password": PASSWORD, "new_password": "another long password"}
-            assert (await one.post(f"{BASE}/me/password", json=body)).status_code == 204
-            assert (await one.get(f"{BASE}/me")).status_code == 401
-            assert (await other.get(f"{BASE}/me")).status_code == 401
+    async with (
+        house.client(await house.log_in(email)) as one,
+        house.client(await house.log_in(email)) as other,
+    ):
+        body = {"current_password": PASSWORD, "new_password": "another long password"}
+        assert (await one.post(f"{BASE}/me/password", json=body)).status_code == 204
+        assert (await one.get(f"{BASE}/me")).status_code == 401
+        assert (await other.get(f"{BASE}/me")).status_code == 401
     assert (await attempt(house, email, PASSWORD))[0] == 401
     assert await house.log_in(email, password="another long password")
 
