@@ -1,0 +1,13 @@
+"""A shop with a client, on a fresh database."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.reselling.services.shop import Shop, open_shop
+
+
+@pytest.fixture
+async def shop(reselling_database_url: str) -> AsyncIterator[Shop]:
+    async with open_shop(reselling_database_url) as opened:
+        yield opened
