@@ -27,7 +27,7 @@ async def find_sellable(
     found = (await session.execute(statement)).one_or_none()
     if found is None:
         return None
-    tariff, price = found.t
+    tariff, price = found
     return SellableTariff(
         tariff_id=tariff.id,
         seller_id=tariff.seller_id,
