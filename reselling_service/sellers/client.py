@@ -4,7 +4,7 @@ Knows no database. Redirects are never followed, cookies never kept, bodies neve
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -211,7 +211,7 @@ class SellerClient:
             return NotCancellable(problem=problem)
         return _nothing(answer)
 
-    async def stream(self, after: str | None) -> AsyncIterator[Event | Heartbeat]:
+    async def stream(self, after: str | None) -> AsyncGenerator[Event | Heartbeat]:
         """Events after the cursor as they happen. Raises SellerProblem when it breaks or ends."""
         headers = {"Accept": "text/event-stream"}
         if after is not None:
@@ -224,7 +224,6 @@ class SellerClient:
             async with aclosing(await self._line.http.send(request, stream=True)) as response:
                 await self._check_stream(response)
                 lines = SSELines(longest=LONGEST_EVENT)
-                yield Heartbeat()
                 async for chunk in response.aiter_raw():
                     for found in lines.feed(chunk):
                         yield Heartbeat() if found is None else Event.model_validate_json(found[1])

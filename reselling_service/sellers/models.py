@@ -42,7 +42,11 @@ class Seller(Base):
 
 
 class SellerFeed(Base):
-    """How far a seller's feed was applied. Its row lock makes one reader apply at a time."""
+    """How far a seller's feed was applied. Its row lock makes one reader apply at a time.
+
+    `mode`: idle, stream, poll, catching_up (through the inventory) or waiting (see `problem`).
+    `latency_ms` is what passed between the last event and its being applied.
+    """
 
     __tablename__ = "seller_feeds"
 
@@ -51,4 +55,6 @@ class SellerFeed(Base):
     number: Mapped[int] = mapped_column(BigInteger, default=0)
     mode: Mapped[str] = mapped_column(Text, default="idle")
     read_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    event_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    latency_ms: Mapped[int | None] = mapped_column(Integer)
     problem: Mapped[str | None] = mapped_column(Text)

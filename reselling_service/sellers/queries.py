@@ -23,6 +23,7 @@ class SellerAccess:
     key: str = field(repr=False)
     sealed_key: bytes = field(repr=False)
     installation_id: UUID
+    clock_offset_ms: int
     enabled: bool
     failures: int
     retry_at: datetime | None
@@ -55,6 +56,7 @@ def access_of(session: ReadSession, row: Seller) -> SellerAccess:
         key=session.vault.decrypt_text(row.key),
         sealed_key=row.key,
         installation_id=row.installation_id,
+        clock_offset_ms=row.clock_offset_ms,
         enabled=row.enabled,
         failures=row.failures,
         retry_at=row.retry_after,
