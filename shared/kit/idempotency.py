@@ -7,17 +7,19 @@ savepoint) but not the row. Nothing is marked "running" beforehand: a crash leav
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, LargeBinary, Text, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from fastapi import Depends, Header
+from sqlalchemy import DateTime, LargeBinary, Text, select, text, update
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.contract.basics import REPLAYED_HEADER
+from shared.contract.basics import IDEMPOTENCY_HEADER, REPLAYED_HEADER
 from shared.contract.operations import CommandState
 from shared.contract.problems import (
     COMMAND_CANCELLED,
+    IDEMPOTENCY_KEY_MISSING,
     IDEMPOTENCY_KEY_REUSED,
     IN_PROGRESS,
     PROBLEM_MEDIA_TYPE,
@@ -39,8 +41,9 @@ class CommandColumns:
     fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary)
     state: Mapped[str] = mapped_column(Text)
     operation_id: Mapped[UUID | None]
-    problem: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    # Not jsonb: the order of the keys is kept, so that the first answer comes again word for word.
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
@@ -70,6 +73,27 @@ class Request:
     command_id: UUID
     fingerprint: bytes
     path: str
+
+
+def _command_id(
+    key: Annotated[
+        str | None,
+        Header(
+            alias=IDEMPOTENCY_HEADER,
+            description="The command's id, a UUID: the same one for every attempt.",
+            examples=["6f9619ff-8b86-4d01-b42d-00cf4fc964ff"],
+        ),
+    ] = None,
+) -> UUID:
+    try:
+        return UUID(key or "")
+    except ValueError:
+        detail = "Send the command's id, a UUID, as Idempotency-Key; the same for every attempt."
+        raise ProblemError(IDEMPOTENCY_KEY_MISSING, detail) from None
+
+
+# The header of a commanding route. Raises `idempotency_key_missing`.
+CommandId = Annotated[UUID, Depends(_command_id)]
 
 
 async def lock_command(session: WriteSession, *, tenant_id: UUID, command_id: UUID) -> bool:
@@ -122,6 +146,22 @@ async def find_command(
     return (await session.scalars(statement)).one_or_none()
 
 
+async def forget_answers(session: WriteSession, table: type[Command]) -> int:
+    """Drop the answers older than 7 days, of every tenant that the session sees; how many.
+
+    The commands stay: with their operation, or with the problem that refused them.
+    """
+    before = session.clock.now() - KEPT_ANSWERS
+    statement = (
+        update(table)
+        .where(table.received_at < before, table.answer.is_not(None))
+        .values(answer=None)
+        .returning(table.command_id)
+        .execution_options(synchronize_session=False)
+    )
+    return len((await session.scalars(statement)).all())
+
+
 async def _again(
     known: Command, request: Request, replay: Callable[[Command], Awaitable[Answer]]
 ) -> Answer:
@@ -136,6 +176,8 @@ async def _again(
         detail = "This Idempotency-Key came with another request before. Use a new one."
         raise ProblemError(IDEMPOTENCY_KEY_REUSED, detail)
     headers = {REPLAYED_HEADER: "true"}
+    if known.answer is None and known.problem is not None:
+        return Answer(status=known.problem["status"], body=known.problem, headers=headers)
     if known.answer is None:
         answer = await replay(known)
         return Answer(status=answer.status, body=answer.body, headers={**answer.headers, **headers})

@@ -89,7 +89,6 @@ def configure_logging(*, service: str, level: str = "INFO", json_lines: bool = T
         return line
 
     shared: list[Processor] = [
-        named,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -109,6 +108,7 @@ def configure_logging(*, service: str, level: str = "INFO", json_lines: bool = T
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                named,
                 structlog.processors.format_exc_info,
                 renderer,
             ],
