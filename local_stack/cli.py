@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from local_stack import demo as story
+from local_stack.demo import Surprise, run
 from local_stack.doctor import examine
 from local_stack.home import SERVICES, Home, HomeError
 from local_stack.postgres_process import PostgresError
@@ -190,7 +190,7 @@ def demo(context: typer.Context) -> None:
                 f"{found.home.logins} doesn't hold the first logins of both services; the demo "
                 "needs a pair whose databases `tandem up` made"
             )
-        story.run(
+        run(
             {name: found.url(name) for name in SERVICES},
             logins,
             sandbox=found.sandbox,
@@ -203,6 +203,6 @@ def _clear_errors() -> Iterator[None]:
     """Say what went wrong in a line, without a trace."""
     try:
         yield
-    except (StackError, HomeError, PostgresError, story.Surprise) as error:
+    except (StackError, HomeError, PostgresError, Surprise) as error:
         _errors.print(f"[bold red]tandem:[/bold red] {error}", highlight=False, markup=True)
         raise typer.Exit(1) from error

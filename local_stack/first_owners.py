@@ -1,13 +1,13 @@
-"""Makes the first owner of each service where it has no staff yet; knows no other way in."""
+"""Makes the first owner of a service where it has no staff yet; knows no other way in."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+from pydantic import SecretStr
 from sqlalchemy import exists, select
 
-from local_stack.home import Home
 from reselling_service import database as reselling
 from reselling_service.settings import ResellingSettings
 from reselling_service.staff.actions import create_staff as create_reselling_staff
@@ -20,38 +20,47 @@ from shared.kit.people import People, Role, Unattended
 from shared.kit.runtime import Runtime
 
 CreateStaff = Callable[..., Awaitable[UUID]]
+Login = tuple[str, str]
 
 
-def make_first_owners(home: Home) -> None:
-    """Make both where they are missing; the services' variables must be in our environment."""
-    asyncio.run(_make_both(home))
+def make_first_owner(
+    service: str, environment: Mapping[str, str], *, login: Callable[[], Login]
+) -> None:
+    """Make the first owner of `selling` or `reselling` where there is nobody yet.
+
+    The service's variables come from `environment`; only then `login` is asked for e-mail and
+    password.
+    """
+    url = SecretStr(environment[f"{service.upper()}_DATABASE_URL"])
+    keys = [
+        SecretStr(key) for key in environment[f"{service.upper()}_SECRET_KEYS"].split(",") if key
+    ]
+    asyncio.run(_SERVICES[service](url, keys, login))
 
 
-async def _make_both(home: Home) -> None:
-    await _make(
-        home,
-        "selling",
-        selling.SellingRuntime(SellingSettings(), tenant_setting=selling.TENANT_SETTING),
-        people=SELLING_PEOPLE,
-        create=create_selling_staff,
-    )
-    await _make(
-        home,
-        "reselling",
-        reselling.ResellingRuntime(ResellingSettings(), tenant_setting=reselling.TENANT_SETTING),
-        people=RESELLING_PEOPLE,
-        create=create_reselling_staff,
-    )
+async def _selling(url: SecretStr, keys: list[SecretStr], login: Callable[[], Login]) -> None:
+    settings = SellingSettings(database_url=url, secret_keys=keys)
+    runtime = selling.SellingRuntime(settings, tenant_setting=selling.TENANT_SETTING)
+    await _make(runtime, people=SELLING_PEOPLE, create=create_selling_staff, login=login)
+
+
+async def _reselling(url: SecretStr, keys: list[SecretStr], login: Callable[[], Login]) -> None:
+    settings = ResellingSettings(database_url=url, secret_keys=keys)
+    runtime = reselling.ResellingRuntime(settings, tenant_setting=reselling.TENANT_SETTING)
+    await _make(runtime, people=RESELLING_PEOPLE, create=create_reselling_staff, login=login)
+
+
+_SERVICES = {"selling": _selling, "reselling": _reselling}
 
 
 async def _make(
-    home: Home, service: str, runtime: Runtime[Any], *, people: People, create: CreateStaff
+    runtime: Runtime[Any], *, people: People, create: CreateStaff, login: Callable[[], Login]
 ) -> None:
     async with runtime.running():
         async with runtime.staff.read() as session:
             if await session.scalar(select(exists().where(people.staff.id.is_not(None)))):
                 return
-        email, password = home.first_password(service)
+        email, password = login()
         async with runtime.staff.write() as session:
             await create(
                 session,

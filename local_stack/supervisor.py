@@ -17,10 +17,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from local_stack import migrations
-from local_stack.first_owners import make_first_owners
+from local_stack.first_owners import make_first_owner
 from local_stack.home import SERVICES, Home
 from local_stack.postgres import EmbeddedPostgres
 from local_stack.processes import Known, spawn, wait_until, write_whole
@@ -126,7 +127,8 @@ class Supervisor:
 
     def _make_owners(self) -> None:
         self._write("making the first logins")
-        make_first_owners(self._home)
+        for name in SERVICES:
+            make_first_owner(name, os.environ, login=partial(self._home.first_password, name))
 
     def _look(self) -> None:
         if self._postgres is not None and not self._postgres.is_running:

@@ -226,7 +226,7 @@ class Provider(Caller):
 
     def top_up(self, partner_id: str, amount: int) -> JSON:
         """Enter a partner's payment, in cents."""
-        body = {"reference": str(uuid4()), "amount": euros(amount), "text": "Bank transfer"}
+        body = {"reference": str(uuid4()), "amount": amount, "text": "Bank transfer"}
         return self.post(f"/admin/v1/partners/{partner_id}/top-ups", body)
 
     def balance(self, partner_id: str) -> JSON:
