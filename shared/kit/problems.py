@@ -1,8 +1,9 @@
 """Raises problems, and turns every error of an API into one `application/problem+json` answer."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
+import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -80,6 +81,11 @@ def declare(*types: ProblemType) -> dict[int | str, dict[str, Any]]:
     }
 
 
+# SQLSTATE: deadlock, serialization, lock time-out, shutting down, starting up, too many of us.
+_TRY_AGAIN = {"40P01", "40001", "55P03", "57P01", "57P02", "57P03", "53300"}
+_UNSTORABLE = "22"
+# What asyncpg raises while it connects comes as it is.
+_AWAY = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError)
 _BY_STATUS = {
     404: (catalogue.NOT_FOUND, "There is nothing at this address. See /docs for the routes."),
     405: (catalogue.METHOD_NOT_ALLOWED, "See /docs for the methods of this route."),
@@ -91,28 +97,39 @@ def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of this app a problem."""
 
     async def on_problem(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, ProblemError)
+        error = cast("ProblemError", error)
         return problem_response(error, request)
 
     async def on_invalid(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)
+        error = cast("RequestValidationError", error)
         return problem_response(_from_validation(error), request)
 
     async def on_http(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)
+        error = cast("HTTPException", error)
         fallback = (catalogue.MALFORMED_REQUEST, str(error.detail))
         type_, detail = _BY_STATUS.get(error.status_code, fallback)
         return problem_response(ProblemError(type_, detail, headers=error.headers), request)
 
-    async def on_database(request: Request, error: Exception) -> JSONResponse:
+    async def on_database(request: Request, _error: Exception) -> JSONResponse:
         detail = "The database can't be reached. Nothing was done; try again in a moment."
         problem = ProblemError(catalogue.UNAVAILABLE, detail, headers={"Retry-After": "1"})
         return problem_response(problem, request)
 
+    async def on_statement(request: Request, error: Exception) -> JSONResponse:
+        error = cast("DBAPIError", error)
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if state in _TRY_AGAIN or is_disconnect(error):
+            return await on_database(request, error)
+        if state.startswith(_UNSTORABLE):
+            detail = "Something in it can't be stored, for instance a NUL character."
+            return problem_response(ProblemError(catalogue.INVALID_REQUEST, detail), request)
+        raise error
+
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
-    for kind in (OperationalError, InterfaceError, PoolTimeoutError, ConnectionError):
+    app.add_exception_handler(DBAPIError, on_statement)
+    for kind in (*_AWAY, OperationalError, InterfaceError, PoolTimeoutError, ConnectionError):
         app.add_exception_handler(kind, on_database)
 
 
