@@ -18,6 +18,7 @@ from shared.kit.ids import new_id
 from shared.kit.people import Role, Unattended
 from shared.kit.vault import Vault
 
+JSON = Any  # what a body holds, told apart by what a test looks at
 PASSWORD = "correct horse battery"
 
 
@@ -29,23 +30,23 @@ class Person:
     id: UUID
     token: str
 
-    async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+    async def ask(self, method: str, path: str, **more: JSON) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.token}"}
         return await self.http.request(method, path, headers=headers, **more)
 
-    async def get(self, path: str, **more: Any) -> Any:
+    async def get(self, path: str, **more: JSON) -> JSON:
         """The body of an answer that must be a success."""
         return body_of(await self.ask("GET", path, **more))
 
-    async def post(self, path: str, body: object = None) -> Any:
+    async def post(self, path: str, body: object = None) -> JSON:
         """The body of an answer that must be a success; None where there is none."""
         return body_of(await self.ask("POST", path, json=body))
 
-    async def patch(self, path: str, body: object) -> Any:
+    async def patch(self, path: str, body: object) -> JSON:
         return body_of(await self.ask("PATCH", path, json=body))
 
 
-def body_of(answer: httpx.Response) -> Any:
+def body_of(answer: httpx.Response) -> JSON:
     assert answer.is_success, answer.text
     return answer.json() if answer.content else None
 
@@ -71,13 +72,13 @@ class House:
     async def staff(self, role: Role) -> Person:
         return await hire(self.http, self.runtime, role)
 
-    async def sign_up(self, name: str, **more: Any) -> Person:
+    async def sign_up(self, name: str, **more: JSON) -> Person:
         """A client, logged in, whose address is made of the name."""
         body = {"email": f"{name.lower()}@example.com", "name": name, "password": PASSWORD}
         made = body_of(await self.http.post("/client/v1/sign-up", json=body | more))
         return Person(self.http, UUID(made["client_id"]), made["token"])
 
-    async def top_up(self, client: Person, amount: int) -> Any:
+    async def top_up(self, client: Person, amount: int) -> JSON:
         body = {"reference": str(new_id()), "amount": {"amount": amount, "currency": "EUR"}}
         return await self.owner.post(f"/staff/v1/clients/{client.id}/top-ups", body)
 
@@ -94,7 +95,7 @@ async def hire(http: httpx.AsyncClient, runtime: ResellingRuntime, role: Role) -
 
 
 @asynccontextmanager
-async def open_house(database_url: str, **settings: Any) -> AsyncIterator[House]:
+async def open_house(database_url: str, **settings: JSON) -> AsyncIterator[House]:
     """The application as `main` makes it, running, with its owner logged in."""
     app = create_app(
         ResellingSettings(
