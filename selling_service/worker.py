@@ -1,0 +1,54 @@
+"""The provider's worker process: every room's tasks, until it is told to stop.
+
+`python -m selling_service.worker`; as many as wanted may run side by side.
+"""
+
+import asyncio
+
+from selling_service.database import TENANT_SETTING, SellingRuntime
+from selling_service.events import tasks as events
+from selling_service.provisioning import tasks as provisioning
+from selling_service.provisioning.actions import build_platforms
+from selling_service.services import tasks as services
+from selling_service.settings import SellingSettings, get_settings
+from shared.kit.jobs import Task, Worker
+from shared.kit.runtime import Runtime
+from shared.kit.serving import run_worker
+from shared.kit.telemetry import configure_logging
+
+
+def all_tasks(runtime: SellingRuntime) -> list[Task]:
+    """What the jobs of this service mean."""
+    platforms = build_platforms(runtime)
+    return [
+        *events.tasks(runtime),
+        *provisioning.tasks(runtime, platforms),
+        *services.tasks(runtime, platforms),
+    ]
+
+
+async def work(settings: SellingSettings) -> None:
+    """Work until SIGTERM or SIGINT."""
+    runtime = Runtime(settings, tenant_setting=TENANT_SETTING)
+    async with runtime.running():
+        await run_worker(
+            Worker(
+                runtime.app,
+                tasks=all_tasks(runtime),
+                concurrency=settings.worker_concurrency,
+                lease_seconds=settings.worker_lease_seconds,
+            )
+        )
+
+
+def main() -> None:
+    """Start the process."""
+    settings = get_settings()
+    configure_logging(
+        service="selling-worker", level=settings.log_level, json_lines=settings.log_json
+    )
+    asyncio.run(work(settings))
+
+
+if __name__ == "__main__":
+    main()
