@@ -30,6 +30,11 @@ class SellingSettings(ServiceSettings):
     qemu_images: list[str] = ["tandem-guest"]
     qemu_acceleration: str = "tcg"
     qemu_memory_floor_mib: int = 96
+    qemu_stop_grace_seconds: float = 20.0
+    qemu_vms: int = 100
+    qemu_vcpu: int = 100
+    qemu_ram_mib: int = 65536
+    qemu_disk_gib: int = 1000
     requests_per_minute: int = Field(default=6000, ge=1)
     urgent_requests_per_minute: int = Field(default=6000, ge=1)
     open_streams: int = Field(default=10, ge=1)

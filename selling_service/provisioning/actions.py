@@ -16,7 +16,6 @@ from selling_service.provisioning.platform import (
     GuestContent,
     NotFound,
     Platform,
-    VMLocked,
     VMState,
 )
 from selling_service.settings import SellingSettings
@@ -27,7 +26,7 @@ Platforms = Mapping[str, Platform]
 def build_platforms(runtime: SellingRuntime) -> Platforms:
     """The platforms of this installation, by the name that a data centre gives."""
     platforms: dict[str, Platform] = {
-        "simulated": SimulatedPlatform(runtime.app.engine, name="simulated")
+        "simulated": SimulatedPlatform(runtime.staff.engine, name="simulated")
     }
     if runtime.settings.platform == "qemu":
         platforms["qemu"] = QemuPlatform(qemu_settings(runtime.settings), name="qemu")
@@ -51,6 +50,11 @@ def qemu_settings(settings: SellingSettings) -> QemuSettings:
         images=dict.fromkeys(settings.qemu_images, image),
         accel=settings.qemu_acceleration,
         least_ram_mib=settings.qemu_memory_floor_mib,
+        stop_grace=settings.qemu_stop_grace_seconds,
+        vms=settings.qemu_vms,
+        vcpu=settings.qemu_vcpu,
+        ram_mib=settings.qemu_ram_mib,
+        disk_gib=settings.qemu_disk_gib,
     )
 
 
@@ -109,12 +113,3 @@ async def drive_power(
     if not running:
         return await platform.stop_vm(owner_id=owner_id, vm_id=vm_id, fence=fence)
     return await platform.start_vm(owner_id=owner_id, vm_id=vm_id, fence=fence)
-
-
-async def restart(platform: Platform, *, owner_id: UUID, vm_id: UUID, fence: int) -> VMState:
-    """Stop and start; a lock that nobody here asked for is lifted first."""
-    try:
-        return await platform.restart_vm(owner_id=owner_id, vm_id=vm_id, fence=fence)
-    except VMLocked:
-        await platform.unlock_vm(owner_id=owner_id, vm_id=vm_id, fence=fence)
-        return await platform.restart_vm(owner_id=owner_id, vm_id=vm_id, fence=fence)

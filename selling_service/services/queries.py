@@ -177,7 +177,7 @@ async def list_operations(
     state: str | None = None,
 ) -> Sequence[OperationRow]:
     """Up to `limit + 1` operations, oldest first."""
-    statement: Select[tuple[OperationRow]] = (
+    statement: Select[OperationRow] = (
         select(OperationRow).order_by(OperationRow.id).limit(limit + 1)
     )
     if partner_id is not None:

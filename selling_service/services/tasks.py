@@ -13,7 +13,6 @@ from selling_service.provisioning.actions import (
     drive_power,
     ensure_user,
     guest_content,
-    restart,
 )
 from selling_service.provisioning.platform import (
     NotFound,
@@ -106,7 +105,7 @@ class Operations:
             # Suspended before it was built: it will be built locked.
             return await drive_power(platform, **vm, locked=True, running=False, fence=task.fence)
         if task.kind is CommandKind.RESTART:
-            return await restart(platform, **vm, fence=task.fence)
+            return await platform.restart_vm(**vm, fence=task.fence)
         if task.kind is CommandKind.RENAME:
             return await platform.rename_vm(**vm, hostname=task.hostname, fence=task.fence)
         locked = task.suspended or task.kind is CommandKind.TERMINATE
@@ -285,7 +284,7 @@ def _forgetting(runtime: SellingRuntime) -> Task:
 
         return again
 
-    return Task(kind=FORGET_JOB, work=work)
+    return Task(kind=FORGET_JOB, work=work, every=FORGET_EVERY)
 
 
 def tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:

@@ -5,7 +5,7 @@ records what the platform did. Between them nothing is locked and no connection 
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from selling_service.catalog.actions import release
@@ -60,7 +60,7 @@ class Assignment:
 
 
 async def begin(session: WriteSession, job: Job) -> Assignment | None:
-    """Start an attempt. None: nothing is left to do. Raises JobLost where it isn't ours any more."""
+    """Start an attempt; None where nothing is left to do. Raises JobLost where it isn't ours."""
     service, operation = await _locked(session, job)
     if not await is_mine(session, job):
         raise JobLost(job.kind, job.id)
@@ -75,7 +75,7 @@ async def begin(session: WriteSession, job: Job) -> Assignment | None:
         await announce(session, service, EventType.SUPERSEDED, operation)
         return None
     exists = state not in {ServiceState.ORDERED, ServiceState.PROVISIONING}
-    _enter(session, service, operation, kind)
+    _enter(service, operation, kind, at=session.clock.now())
     service.fence += 1
     actors = [row.actor for row in suspensions]
     hostname = operation.content if kind is CommandKind.RENAME else None
@@ -117,12 +117,12 @@ async def _locked(session: WriteSession, job: Job) -> tuple[ServiceRow, Operatio
 
 
 def _enter(
-    session: WriteSession, service: ServiceRow, operation: OperationRow, kind: CommandKind
+    service: ServiceRow, operation: OperationRow, kind: CommandKind, *, at: datetime
 ) -> None:
     """States that are entered when the work begins."""
     operation.state = OperationState.RUNNING
     operation.attempts += 1
-    operation.started_at = operation.started_at or session.clock.now()
+    operation.started_at = operation.started_at or at
     if kind is CommandKind.ORDER:
         move(service, ServiceState.PROVISIONING)
     elif kind is CommandKind.TERMINATE:
@@ -149,7 +149,7 @@ async def complete(
     elif kind is CommandKind.RESTORE:
         told = await _restored(session, service, operation, suspended=suspended)
     else:
-        told = _switched(session, service, operation, kind, suspended=suspended)
+        told = _switched(service, operation, kind, suspended=suspended)
     running = service.power == PowerState.RUNNING
     blockers = [{"actor": row.actor, "reason": row.reason} for row in suspensions]
     end(
@@ -251,7 +251,6 @@ _TOLD = {
 
 
 def _switched(
-    session: WriteSession,
     service: ServiceRow,
     operation: OperationRow,
     kind: CommandKind,
@@ -322,7 +321,7 @@ async def wait(session: WriteSession, job: Job, problem: ProblemType, detail: st
     service, operation = await _locked(session, job)
     if operation.finished_at is not None:
         return
-    told_before = operation.state == OperationState.WAITING
+    told_before = operation.problem is not None
     operation.state = OperationState.WAITING
     operation.problem = describe(problem, detail)
     if not told_before:

@@ -13,7 +13,7 @@ from selling_service.services.models import ServiceRow
 from selling_service.services.rules import LIVE, Side
 from shared.contract.basics import Actor, CommandKind, ServiceState, SuspensionReason
 from shared.contract.events import EventType
-from shared.kit.db import WriteSession
+from shared.kit.db import ReadSession, WriteSession
 from shared.kit.jobs import enqueue
 
 
@@ -89,7 +89,7 @@ async def delete_due(session: WriteSession, partner_id: UUID, *, service_id: UUI
     await announce(session, service, EventType.DELETED, None)
 
 
-async def in_debt(session: WriteSession, partner_id: UUID) -> bool:
+async def in_debt(session: ReadSession, partner_id: UUID) -> bool:
     """Whether the partner owes more than its credit limit."""
     balance = await BOOKS.balance(session, owner=partner_id)
     return balance.balance + balance.credit_limit < 0

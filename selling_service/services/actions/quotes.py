@@ -5,7 +5,7 @@ from uuid import UUID
 
 from selling_service.catalog.queries import find_offered, find_sold
 from selling_service.catalog.rules import OfferedVersion, term_end
-from selling_service.ledger.actions import read_balance
+from selling_service.ledger.models import BOOKS
 from selling_service.services import queries
 from selling_service.services.actions.operations import refuse
 from selling_service.services.errors import not_one_of
@@ -99,13 +99,13 @@ async def _quote(
     currency: str,
 ) -> Quote:
     total = sum(line.amount.amount for line in lines)
-    balance = await read_balance(session, partner_id, currency=currency)
+    balance = await BOOKS.balance(session, owner=partner_id)
     return Quote(
         kind=kind,
         lines=lines,
         total=Money(amount=total, currency=currency),
-        balance_after=Money(amount=balance.balance.amount - total, currency=currency),
-        affordable=balance.available.amount >= total,
+        balance_after=Money(amount=balance.balance - total, currency=currency),
+        affordable=balance.balance - balance.held + balance.credit_limit >= total,
         term_from=None,
         term_to=None,
     )

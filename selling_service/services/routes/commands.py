@@ -147,7 +147,7 @@ def _power_route(kind: CommandKind, summary: str) -> None:
         name=f"{kind}_service",
         **_on_service(catalogue.BLOCKED_BY_SUSPENSIONS),
     )
-    async def switch(caller: Manager, service_ref: UUID, body: PowerRequest) -> JSONResponse:
+    async def switch(caller: Manager, service_ref: UUID, _body: PowerRequest) -> JSONResponse:
         async def action(service: ServiceRow, wish: Wish) -> OperationRow:
             return await switch_power(caller.session, service, kind, wish)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from selling_service.catalog.queries import data_center_codes
 from selling_service.database import RuntimeDep
-from selling_service.events.queries import feed_head
+from selling_service.events.queries import find_head
 from selling_service.partners.routes import PartnerRead, needs
 from selling_service.partners.rules import PartnerPrincipal
 from selling_service.services import queries, schemas
@@ -130,7 +130,7 @@ async def get_command(principal: Reader, session: PartnerRead, command_id: UUID)
 
 @router.post(
     "/quotes",
-    tags=["catalogue"],
+    tags=["quotes"],
     summary="The price of an order, a renewal or a termination",
     responses=declare(
         *_GATE,
@@ -157,7 +157,6 @@ async def post_quote(
     responses=declare(*_GATE, catalogue.CURSOR_INVALID),
 )
 async def get_inventory(
-    runtime: RuntimeDep,
     principal: Reader,
     session: PartnerRead,
     limit: Limit = 200,
@@ -165,7 +164,7 @@ async def get_inventory(
 ) -> InventoryPage:
     """Every service with its revision, in order of creation."""
     cursor = decode_cursor(after)
-    head = await feed_head(session, principal.partner_id) if cursor is None else None
+    head = await find_head(session, principal.partner_id) if cursor is None else None
     rows = await queries.list_services(
         session,
         principal.partner_id,

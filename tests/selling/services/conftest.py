@@ -1,0 +1,22 @@
+"""A house with one partner for each test of services."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.selling.services.house import Caller, House, open_house
+
+
+@pytest.fixture
+async def house(selling_database_url: str) -> AsyncIterator[House]:
+    """A provider with one tariff."""
+    async with open_house(selling_database_url) as found:
+        yield found
+
+
+@pytest.fixture
+async def partner(house: House) -> AsyncIterator[Caller]:
+    """A partner with 10,000.00 EUR and a discount of 10 percent."""
+    caller = await house.new_partner()
+    async with caller.http:
+        yield caller
