@@ -18,7 +18,7 @@ BIGGEST_INT = 2**31 - 1
 Code = Annotated[
     str,
     Field(
-        pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?\Z",
+        pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$",
         description="Lower-case letters, digits, dots, dashes and underscores.",
         examples=["vps-1"],
     ),

@@ -1,6 +1,7 @@
 """Brings the catalogue to what a document says, by codes; doing it again changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -43,8 +44,10 @@ from selling_service.catalog.schemas import (
     VersionSpec,
 )
 from selling_service.partners.models import Partner
+from shared.contract.problems import FieldError
 from shared.kit.db import WriteSession
 from shared.kit.people.principals import Doer, Unattended
+from shared.kit.problems import ProblemError
 
 
 class Outcome(StrEnum):
@@ -63,21 +66,39 @@ async def load_catalogue(
     A tariff that sells something else than its latest version gets another one, from now on.
     """
     done: dict[Outcome, list[str]] = {outcome: [] for outcome in Outcome}
-    for place in document.data_centers:
-        done[await _data_center(session, staff, place)].append(f"data_center {place.code}")
+    for number, data_center in enumerate(document.data_centers):
+        with _at(f"data_centers.{number}"):
+            outcome = await _data_center(session, staff, data_center)
+        done[outcome].append(f"data_center {data_center.code}")
     for template in document.os_templates:
         done[await _os_template(session, staff, template)].append(f"os_template {template.code}")
     for number, tariff in enumerate(document.tariffs):
-        outcome = await _tariff(session, staff, tariff, place=f"tariffs.{number}")
+        with _at(f"tariffs.{number}"):
+            outcome = await _tariff(session, staff, tariff)
         done[outcome].append(f"tariff {tariff.code}")
     for number, offer in enumerate(document.offers):
-        outcome = await _offer(session, staff, offer, place=f"offers.{number}")
+        with _at(f"offers.{number}"):
+            outcome = await _offer(session, staff, offer)
         done[outcome].append(f"offer {offer.tariff} to {offer.partner}")
     return LoadOutput(
         created=done[Outcome.CREATED],
         changed=done[Outcome.CHANGED],
         unchanged=done[Outcome.UNCHANGED],
     )
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    """Name the place in the document where a problem arises."""
+    try:
+        yield
+    except ProblemError as problem:
+        moved = [
+            FieldError(path=f"body.{place}{error.path.removeprefix('body')}", message=error.message)
+            for error in problem.errors
+        ]
+        detail = f"{place}: {problem.detail}"
+        raise ProblemError(problem.type, detail, errors=moved) from problem
 
 
 async def _data_center(session: WriteSession, staff: Doer, wanted: DataCenterInput) -> Outcome:
@@ -88,7 +109,7 @@ async def _data_center(session: WriteSession, staff: Doer, wanted: DataCenterInp
         return Outcome.CREATED
     if row.platform != wanted.platform:
         message = f"{row.code} is on {row.platform}; its VMs can't move to {wanted.platform}"
-        raise unknown("data_centers", message)
+        raise unknown("platform", message)
     same = (row.title, row.open) == (wanted.title, wanted.open)
     change = DataCenterChangeInput(title=wanted.title, open=wanted.open)
     await change_data_center(session, staff, row.id, change)
@@ -106,9 +127,7 @@ async def _os_template(session: WriteSession, staff: Doer, wanted: OSTemplateInp
     return Outcome.UNCHANGED if same else Outcome.CHANGED
 
 
-async def _tariff(
-    session: WriteSession, staff: Doer, wanted: TariffDocument, *, place: str
-) -> Outcome:
+async def _tariff(session: WriteSession, staff: Doer, wanted: TariffDocument) -> Outcome:
     row = (await session.scalars(select(Tariff).where(Tariff.code == wanted.code))).one_or_none()
     change = TariffChangeInput(title=wanted.title, withdrawn=wanted.withdrawn)
     if row is None:
@@ -119,7 +138,7 @@ async def _tariff(
         return Outcome.CREATED
     home = select(DataCenter.code).where(DataCenter.id == row.data_center_id)
     if await session.scalar(home) != wanted.data_center:
-        raise unknown(f"{place}.data_center", f"{row.code} can't move to another data centre")
+        raise unknown("data_center", f"{row.code} can't move to another data centre")
     renamed = (row.title, row.withdrawn) != (wanted.title, wanted.withdrawn)
     await change_tariff(session, staff, row.id, change)
     replaced = await _differs(session, row.id, wanted)
@@ -156,15 +175,13 @@ def _listed(wanted: VersionSpec) -> Mapping[str, tuple[Decimal, Decimal]]:
     }
 
 
-async def _offer(
-    session: WriteSession, staff: Doer, wanted: OfferDocument, *, place: str
-) -> Outcome:
+async def _offer(session: WriteSession, staff: Doer, wanted: OfferDocument) -> Outcome:
     partner_id = await session.scalar(select(Partner.id).where(Partner.name == wanted.partner))
     if partner_id is None:
-        raise unknown(f"{place}.partner", f"there is no partner {wanted.partner}")
+        raise unknown("partner", f"there is no partner {wanted.partner}")
     tariff_id = await session.scalar(select(Tariff.id).where(Tariff.code == wanted.tariff))
     if tariff_id is None:
-        raise unknown(f"{place}.tariff", f"there is no tariff {wanted.tariff}")
+        raise unknown("tariff", f"there is no tariff {wanted.tariff}")
     row = await session.get(Offer, (partner_id, tariff_id))
     before = None if row is None else row.discount_percent
     await grant_offer(
