@@ -12,9 +12,11 @@ from fastapi import APIRouter, FastAPI
 import reselling_service.clients.routes as clients
 import reselling_service.commands.routes as commands
 import reselling_service.ledger.routes as ledger
+import reselling_service.orders.routes as orders
 import reselling_service.sellers.routes as sellers
 import reselling_service.services.routes as services
 import reselling_service.staff.routes as staff
+import reselling_service.sync.routes as sync
 import reselling_service.tariffs.routes as tariffs
 from reselling_service.database import TENANT_SETTING, ResellingRuntime
 from reselling_service.sellers.client import open_line
@@ -60,8 +62,18 @@ TAGS = [
     {"name": "sandbox", "description": "Moves the clock on, where the settings allow it."},
     {"name": "health", "description": "For load balancers and monitoring."},
 ]
-_ROOMS_OF_STAFF = (staff, sellers, clients, tariffs, ledger, commands, services)
-_ROOMS_OF_CLIENTS = (clients, tariffs, ledger, services)
+_ROOMS_OF_STAFF = (
+    staff,
+    sellers,
+    sync,
+    clients,
+    tariffs,
+    ledger,
+    orders,
+    services,
+    commands,
+)
+_ROOMS_OF_CLIENTS = (clients, tariffs, ledger, orders, services)
 
 
 def create_app(settings: ResellingSettings | None = None) -> FastAPI:

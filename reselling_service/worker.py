@@ -11,6 +11,7 @@ import reselling_service.services.tasks as services
 from reselling_service.database import TENANT_SETTING, ResellingRuntime
 from reselling_service.sellers.client import open_line
 from reselling_service.settings import get_settings
+from reselling_service.sync.tasks import run_readers
 from shared.kit.jobs import Task, Worker
 from shared.kit.serving import run_worker
 from shared.kit.telemetry import configure_logging
@@ -32,7 +33,12 @@ async def run(runtime: ResellingRuntime) -> None:
             concurrency=runtime.settings.worker_concurrency,
             lease_seconds=runtime.settings.worker_lease_seconds,
         )
-        await run_worker(worker)
+        stop = asyncio.Event()
+        # Where the readers fail for good the whole process ends, so that it is started anew.
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run_readers(runtime, stop), name="readers")
+            await run_worker(worker)
+            stop.set()
 
 
 def main() -> None:
