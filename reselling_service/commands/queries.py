@@ -96,6 +96,16 @@ async def list_silent(session: ReadSession, *, now: datetime, limit: int) -> Seq
     return (await session.scalars(statement)).all()
 
 
+async def list_accepted(session: ReadSession, *, seller_id: UUID) -> Sequence[Command]:
+    """Commands of a seller that wait for their event."""
+    statement = (
+        select(Command)
+        .where(Command.seller_id == seller_id, Command.state == CommandStatus.ACCEPTED)
+        .order_by(Command.id)
+    )
+    return (await session.scalars(statement)).all()
+
+
 async def list_waiting(session: ReadSession, *, seller_id: UUID) -> Sequence[Command]:
     """Open commands of a seller that are to be sent, or to be cancelled there."""
     statement = (

@@ -3,7 +3,7 @@
 Knows nothing of how events are read, and leaves what they mean to the room of services.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,6 +18,7 @@ from reselling_service.sellers.queries import SellerAccess
 from reselling_service.services import actions as services
 from reselling_service.sync.queries import lock_feed
 from shared.contract.events import Event, read_cursor
+from shared.contract.services import ServiceView
 from shared.kit.db import DATABASE_AWAY, WriteSession
 
 _log = structlog.get_logger(__name__)
@@ -87,34 +88,52 @@ async def note_mode(
     await _update(session, seller_id, values)
 
 
+async def hear_view(session: WriteSession, access: SellerAccess, view: ServiceView) -> bool:
+    """Apply a service that was read by GET; false where that failed and it is parked (still)."""
+    applying = services.hear_status(session, access.seller_id, view)
+    return await _guarded(
+        session, access, applying, service_ref=view.service_ref, what="service read by GET"
+    )
+
+
 async def _apply(session: WriteSession, access: SellerAccess, event: Event) -> bool:
     if event.installation_id != access.installation_id:
         _count(access, "skipped")
         return True
+    applied = await _guarded(
+        session,
+        access,
+        services.hear(session, access.seller_id, event),
+        service_ref=event.service_ref,
+        what=f"event {event.number} ({event.type})",
+    )
+    _count(access, "applied" if applied else "parked")
+    return applied
+
+
+async def _guarded(
+    session: WriteSession,
+    access: SellerAccess,
+    applying: Awaitable[object],
+    *,
+    service_ref: UUID | None,
+    what: str,
+) -> bool:
     try:
         async with session.begin_nested():
-            await services.hear(session, access.seller_id, event)
+            await applying
     except Exception as error:
         if is_passing(error):
             raise
-        _log.exception("event.parked", number=event.number, event=str(event.id))
-        await _park(session, access, event, error)
+        _log.exception("sync.parked", what=what, service_ref=str(service_ref))
+        if service_ref is not None:
+            # The class alone: an error's words may quote what must not be kept.
+            reason = f"{what}: {type(error).__name__}"
+            await services.park(
+                session, seller_id=access.seller_id, service_ref=service_ref, reason=reason
+            )
         return False
-    _count(access, "applied")
     return True
-
-
-async def _park(
-    session: WriteSession, access: SellerAccess, event: Event, error: Exception
-) -> None:
-    _count(access, "parked")
-    if event.service_ref is None:
-        return
-    # The class alone: an error's words may quote what must not be kept.
-    reason = f"event {event.number} ({event.type}): {type(error).__name__}"
-    await services.park(
-        session, seller_id=access.seller_id, service_ref=event.service_ref, reason=reason
-    )
 
 
 def is_passing(error: Exception) -> bool:

@@ -13,6 +13,8 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from reselling_service.commands.actions import LOOK_UP_JOB, wish_job
+from reselling_service.commands.queries import list_accepted
 from reselling_service.database import ResellingRuntime
 from reselling_service.sellers.actions.link import note_failure, note_success
 from reselling_service.sellers.client import SellerClient, client_for
@@ -136,7 +138,7 @@ class Reader:
             cursor = (await queries.find_feed(session, seller_id=self._seller_id)).cursor
         client = client_for(self._runtime, url=access.url, key=access.key)
         if cursor is None or self._lost:
-            cursor = await self._catch_up(client, cursor)
+            cursor = await self._catch_up(client, access, cursor)
         if self._stream_faults < STREAM_FAULTS_BEFORE_POLL:
             await self._follow(client, access, cursor)
         else:
@@ -201,7 +203,7 @@ class Reader:
             gap = progress.gap
             if progress.parked:
                 self._parked_at = 0.0
-        await self._read_parked(client)
+        await self._read_parked(client, access)
         if not gap:
             self._gaps = 0 if batch else self._gaps
             return True
@@ -212,7 +214,9 @@ class Reader:
         await self._rest()
         return False
 
-    async def _catch_up(self, client: SellerClient, cursor: str | None) -> str | None:
+    async def _catch_up(
+        self, client: SellerClient, access: SellerAccess, cursor: str | None
+    ) -> str | None:
         """Compare everything with the inventory; go on from its head."""
         await self._show("catching_up")
         page = await client.inventory()
@@ -221,7 +225,7 @@ class Reader:
             async with self._runtime.staff.write() as session:
                 news = await services.hear_inventory(session, self._seller_id, page.items)
             for service_ref in news.stale:
-                await self._read_service(client, service_ref)
+                await self._read_service(client, access, service_ref)
             if news.unknown:
                 _log.warning("inventory.unknown_services", count=len(news.unknown))
             if page.next is None:
@@ -232,10 +236,13 @@ class Reader:
                 session, seller_id=self._seller_id, head=head, instead_of=cursor
             )
             feed = await queries.find_feed(session, seller_id=self._seller_id)
+            # Their events may be among those that are stepped over.
+            for command in await list_accepted(session, seller_id=self._seller_id):
+                await wish_job(session, LOOK_UP_JOB, command)
         self._lost, self._gaps = False, 0
         return head if moved else feed.cursor
 
-    async def _read_parked(self, client: SellerClient) -> None:
+    async def _read_parked(self, client: SellerClient, access: SellerAccess) -> None:
         now = asyncio.get_running_loop().time()
         if self._parked_at and now < self._parked_at + PARKED_SECONDS:
             return
@@ -243,15 +250,24 @@ class Reader:
         async with self._runtime.staff.read() as session:
             parked = await queries.list_parked(session, seller_id=self._seller_id, limit=BATCH)
         for service_ref in parked:
-            await self._read_service(client, service_ref)
+            await self._read_service(client, access, service_ref)
 
-    async def _read_service(self, client: SellerClient, service_ref: UUID) -> None:
-        view = await client.service(service_ref)
+    async def _read_service(
+        self, client: SellerClient, access: SellerAccess, service_ref: UUID
+    ) -> None:
+        try:
+            view = await client.service(service_ref)
+        except SellerProblem as problem:
+            if problem.status is None or key_refused(status=problem.status, code=problem.code):
+                raise
+            # One service that can't be shown must not keep the others from being heard.
+            _log.warning("service.unreadable", service_ref=str(service_ref), code=problem.code)
+            return
         if view is None:
             _log.warning("service.not_at_seller", service_ref=str(service_ref))
             return
         async with self._runtime.staff.write() as session:
-            await services.hear_status(session, self._seller_id, view)
+            await actions.hear_view(session, access, view)
 
     async def _after(self, problem: SellerProblem) -> None:
         """Decide how to go on after the seller failed to answer."""

@@ -103,7 +103,7 @@ class FakeSeller:
             "problem": None,
         }
 
-    def emit(self, **changes: Any) -> dict[str, Any]:
+    def emit(self, **changes: object) -> dict[str, Any]:
         """Add an event to the feed; its number follows the last one."""
         number = self.oldest + len(self.events)
         event_id = new_id()
@@ -166,14 +166,18 @@ class FakeSeller:
             return self._cancel(path.split("/")[2])
         if method == "POST":
             return self._command(path, headers.get("idempotency-key"), body)
-        if path == "/about":
-            return answer(200, self._about())
-        if path == "/events":
-            return self._events(query)
-        if path == "/inventory":
-            return answer(200, self._inventory())
+        return self._read(path, query)
+
+    def _read(self, path: str, query: dict[str, str]) -> Answer:
         if path.startswith("/commands/"):
             return self._record(path.split("/")[2])
+        reads: dict[str, Callable[[], Answer]] = {
+            "/about": lambda: answer(200, self._about()),
+            "/events": lambda: self._events(query),
+            "/inventory": lambda: answer(200, self._inventory()),
+        }
+        if path in reads:
+            return reads[path]()
         found = self.services.get(path.removeprefix("/services/"))
         return problem("not_found") if found is None else answer(200, found)
 
@@ -267,7 +271,8 @@ class FakeSeller:
         after = self._after(headers.get("last-event-id"))
         if fault is not None or not isinstance(after, int):
             refusal = after if not isinstance(after, int) else None
-            await _misbehave(fault or Fault("refuse"), send, refusal or (fault and fault.answer))
+            spoilt = fault or Fault("refuse")
+            await _misbehave(spoilt, send, refusal or spoilt.answer)
             return
         self.streams += 1
         sse = [(b"content-type", b"text/event-stream; charset=utf-8")]
@@ -276,7 +281,9 @@ class FakeSeller:
         while not self.closing:
             fresh = [event for event in self.events if event["number"] > after]
             for event in fresh:
-                text = f"id: {event['cursor']}\nevent: {event['type']}\ndata: {json.dumps(event)}\n\n"
+                text = (
+                    f"id: {event['cursor']}\nevent: {event['type']}\ndata: {json.dumps(event)}\n\n"
+                )
                 await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
                 after = event["number"]
             if beat >= self.heartbeat:
@@ -295,9 +302,7 @@ async def _respond(send: Callable[[Message], Any], found: Answer) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _misbehave(
-    fault: Fault, send: Callable[[Message], Any], found: Answer | None
-) -> None:
+async def _misbehave(fault: Fault, send: Callable[[Message], Any], found: Answer | None) -> None:
     await asyncio.sleep(fault.seconds)
     if fault.name == "drop":
         send.__self__.transport.abort()  # type: ignore[attr-defined]  # uvicorn's own cycle
@@ -328,7 +333,7 @@ async def serve(seller: FakeSeller) -> AsyncIterator[FakeSeller]:
         listener.close()
 
 
-def new_status(service_ref: UUID | None = None, **changes: Any) -> dict[str, Any]:
+def new_status(service_ref: UUID | None = None, **changes: object) -> dict[str, Any]:
     """A service's public state as the wire has it."""
     return {
         "service_ref": str(service_ref or uuid4()),

@@ -130,7 +130,7 @@ async def until(look: Callable[[], Awaitable[Found | None]], *, seconds: float =
             await asyncio.sleep(0.02)
 
 
-def new_runtime(database_url: str, **settings: Any) -> tuple[ResellingRuntime, SandboxClock]:
+def new_runtime(database_url: str, **settings: float) -> tuple[ResellingRuntime, SandboxClock]:
     """A runtime whose clock the test can move on."""
     values: dict[str, Any] = {
         "call_timeout_seconds": 1.0,
@@ -147,7 +147,7 @@ def new_runtime(database_url: str, **settings: Any) -> tuple[ResellingRuntime, S
 
 
 @asynccontextmanager
-async def open_rig(database_url: str, fake: FakeSeller, **settings: Any) -> AsyncIterator[Rig]:
+async def open_rig(database_url: str, fake: FakeSeller, **settings: float) -> AsyncIterator[Rig]:
     """A rig on this database with this seller connected."""
     runtime, clock = new_runtime(database_url, **settings)
     client_id = new_id()
@@ -161,9 +161,7 @@ async def open_rig(database_url: str, fake: FakeSeller, **settings: Any) -> Asyn
             await BOOKS.top_up(
                 session, owner=client_id, amount=10_000, posting=Posting(kind="cash", text="cash")
             )
-        yield Rig(
-            runtime=runtime, clock=clock, fake=fake, seller_id=seller.id, client_id=client_id
-        )
+        yield Rig(runtime=runtime, clock=clock, fake=fake, seller_id=seller.id, client_id=client_id)
 
 
 MINUTE = timedelta(minutes=1)

@@ -4,8 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from shared.kit.telemetry import configure_logging
 from tests.reselling.sellers.fake import FakeSeller, serve
 from tests.reselling.sellers.rig import Rig, open_rig
+
+
+@pytest.fixture(autouse=True, scope="session")
+def short_log_lines() -> None:
+    configure_logging(service="tests", level="WARNING")
 
 
 @pytest.fixture
