@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import reselling_service.cli
-import selling_service.cli
 import typer
 from rich.console import Console
 from rich.table import Table
 
+import reselling_service.cli
+import selling_service.cli
 from local_stack.demo import Surprise, run
 from local_stack.doctor import examine
 from local_stack.home import SERVICES, Home, HomeError
@@ -195,6 +195,7 @@ def demo(context: typer.Context) -> None:
             logins,
             sandbox=found.sandbox,
             console=_console,
+            platform=found.platform,
         )
 
 

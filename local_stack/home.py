@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from local_stack.guest.build import guest
 from local_stack.postgres import EmbeddedPostgres
 from local_stack.processes import write_whole
 from shared.kit.vault import Vault
@@ -110,7 +111,7 @@ class Home:
             known.setdefault(f"{prefix}_PUBLIC_URL", f"http://{reachable(host)}:{port}")
             if not known.get(f"{prefix}_DATABASE_URL"):
                 known[f"{prefix}_DATABASE_URL"] = self.postgres().url(name)
-        return known
+        return {**guest_variables(known), **known}
 
     def needs_postgres(self, environment: Mapping[str, str]) -> list[str]:
         """Return the services whose database is the embedded one."""
@@ -126,6 +127,28 @@ class Home:
             found[f"{name.upper()}_HOST"] = "127.0.0.1"
             found[f"{name.upper()}_PORT"] = str(DEFAULT_PORTS[name])
         return found
+
+
+def guest_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what makes QEMU start the test guest, where no other image is named.
+
+    HomeError where the guest isn't built.
+    """
+    own = ("SELLING_QEMU_KERNEL", "SELLING_QEMU_BASE_IMAGE")
+    if environment.get("SELLING_PLATFORM") != "qemu" or any(map(environment.get, own)):
+        return {}
+    made = guest()
+    if not made.present:
+        raise HomeError(
+            "SELLING_PLATFORM is qemu: build the test guest with `python -m local_stack.guest`, "
+            f"or name an image of your own with {' or '.join(own)}"
+        )
+    return {
+        "SELLING_QEMU_KERNEL": str(made.kernel),
+        "SELLING_QEMU_INITRD": str(made.initrd),
+        "SELLING_QEMU_BOOT_ARGS": made.boot_args,
+        "SELLING_QEMU_MEMORY_FLOOR_MIB": str(made.least_ram_mib),
+    }
 
 
 def read_port(environment: Mapping[str, str], service: str) -> int:

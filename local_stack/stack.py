@@ -57,6 +57,11 @@ class Status:
         return bool(self.state.get("sandbox"))
 
     @property
+    def platform(self) -> str:
+        """Where the provider's VMs are made: `simulated` or `qemu`."""
+        return cast("str", self.state.get("platform", "simulated"))
+
+    @property
     def programs(self) -> dict[str, dict[str, Any]]:
         """What is known of each child: pid where it runs, crashes, last exit code."""
         return cast("dict[str, dict[str, Any]]", self.state.get("programs", {}))

@@ -162,6 +162,7 @@ class Supervisor:
             "phase": phase,
             "problem": problem,
             "sandbox": os.environ.get("SELLING_SANDBOX") == "true",
+            "platform": os.environ.get("SELLING_PLATFORM", "simulated"),
             "programs": {program.name: program.written() for program in self._programs},
             "ports": {
                 name: {

@@ -34,15 +34,17 @@ def run(
     *,
     sandbox: bool,
     console: Console,
+    platform: str = "simulated",
 ) -> None:
     """Tell it. `urls` and owners' `logins` (e-mail, password) by `selling` and `reselling`.
 
-    With `sandbox` the clocks are moved on, too. Raises Surprise at the first thing that isn't so.
+    With `sandbox` the clocks are moved on, too; `platform` is `simulated` or `qemu`.
+    Raises Surprise at the first thing that isn't so.
     """
     stage = Stage(console)
     began = time.monotonic()
     try:
-        with Cast.gathered(stage, urls, logins) as cast:
+        with Cast.gathered(stage, urls, logins, platform=platform) as cast:
             for act in ACTS:
                 act(cast)
             if sandbox:

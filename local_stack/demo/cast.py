@@ -15,7 +15,9 @@ PRICES = {"hour": 2, "month": 500, "quarter": 1_400, "year": 5_000}
 SETUP_FEE = 100
 DISCOUNT = "20"
 MARKUP = "50"
-OS = "debian-12"
+IMAGES = {"simulated": "debian-12", "qemu": "tandem-guest"}
+RAM_MIB = {"simulated": 1024, "qemu": 128}
+LONGEST = {"simulated": 30.0, "qemu": 120.0}
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class Cast:
     reseller: Reseller
     anna: Client
     boris: Client
+    platform: str
     tag: str = field(default_factory=lambda: secrets.token_hex(3))
     partner: JSON = field(default_factory=dict)
     key: str = ""
@@ -37,7 +40,12 @@ class Cast:
 
     @classmethod
     def gathered(
-        cls, stage: Stage, urls: dict[str, str], logins: dict[str, tuple[str, str]]
+        cls,
+        stage: Stage,
+        urls: dict[str, str],
+        logins: dict[str, tuple[str, str]],
+        *,
+        platform: str,
     ) -> Self:
         """Bring them together; staff log in, clients don't exist yet."""
         mark = secrets.token_hex(4)
@@ -52,6 +60,7 @@ class Cast:
             boris=Client(
                 urls["reselling"], name=f"Boris Birch-{mark}", email=f"boris.{mark}@example.com"
             ),
+            platform=platform,
         )
         cast.provider.log_in(*logins["selling"])
         cast.reseller.log_in(*logins["reselling"])
@@ -68,6 +77,16 @@ class Cast:
     ) -> None:
         for caller in (self.provider, self.reseller, self.anna, self.boris):
             caller.http.close()
+
+    @property
+    def os(self) -> str:
+        """The operating system that is ordered; also the platform's name for its image."""
+        return IMAGES[self.platform]
+
+    @property
+    def longest(self) -> float:
+        """Seconds after which a VM should have been made."""
+        return LONGEST[self.platform]
 
     @property
     def price(self) -> JSON:

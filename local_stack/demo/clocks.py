@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from local_stack.demo.callers import JSON, wait_for
-from local_stack.demo.cast import OS, Cast
+from local_stack.demo.cast import Cast
 
 SLACK = timedelta(minutes=16)  # a service goes on for 15 minutes after its term
 
@@ -15,11 +15,11 @@ def time_goes_by(cast: Cast) -> None:
     order = boris.order(
         cast.tariff["id"],
         hostname=f"hourly-{cast.tag}.example.com",
-        os=OS,
+        os=cast.os,
         period="hour",
         auto_renew=True,
     )
-    vm, _ = boris.wait_until(order["service_id"], state="active")
+    vm, _ = boris.wait_until(order["service_id"], state="active", seconds=cast.longest)
     stage.tell(f"Boris takes a VM by the hour, paid until {vm['paid_until'][11:16]}")
     _move(cast, timedelta(minutes=50))
     renewed = _wait_until_paid_beyond(cast, vm)

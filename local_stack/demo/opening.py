@@ -5,33 +5,34 @@ from local_stack.demo.cast import (
     BORIS_PAYS,
     DISCOUNT,
     MARKUP,
-    OS,
     PARTNER_PAYS,
     PRICES,
+    RAM_MIB,
     SETUP_FEE,
     Cast,
 )
-from local_stack.demo.stage import cents, short
+from local_stack.demo.stage import cents
 
 
 def provider_opens(cast: Cast) -> None:
     """Data centre, OS template, tariff, partner, key, offer, payment."""
     stage, provider = cast.stage, cast.provider
     stage.act("The provider opens a shop for resellers")
-    place = provider.make_data_center(f"demo-{cast.tag}")
+    place = provider.make_data_center(f"demo-{cast.tag}", platform=cast.platform)
     known = [row["code"] for row in provider.every_os_template()]
-    if OS not in known:
-        provider.make_os_template(OS, title="Debian 12", image=OS)
+    if cast.os not in known:
+        provider.make_os_template(cast.os, title=cast.os.title(), image=cast.os)
     tariff = provider.make_tariff(
         f"vm-s-{cast.tag}",
         title="VM S",
         data_center=place["code"],
-        os_templates=[OS],
+        os_templates=[cast.os],
+        ram_mib=RAM_MIB[cast.platform],
         prices=PRICES,
         setup_fee=SETUP_FEE,
         stock=10,
     )
-    stage.tell(f"data centre {place['code']}, OS template {OS}, tariff {tariff['code']}")
+    stage.tell(f"data centre {place['code']}, OS template {cast.os}, tariff {tariff['code']}")
     stage.table(
         "period",
         "list price",
@@ -103,8 +104,12 @@ def clients_come(cast: Cast) -> None:
         stage.check(that="it is on the client's account", holds=client.balance() == amount)
     offers = cast.anna.every("/client/v1/tariffs")
     mine = next(row for row in offers if row["id"] == cast.tariff["id"])
-    words = {key: mine[key] for key in ("name", "resources")}
-    stage.sees("client", f"tariff {short(mine['id'])} {words}")
+    size = mine["resources"]
+    stage.sees(
+        "client",
+        f"tariff {mine['name']}: {size['vcpu']} vCPU, {size['ram_mib']} MiB RAM, "
+        f"{size['disk_gib']} GiB disk, {len(mine['prices'])} periods",
+    )
     shown = str(mine)
     stage.check(
         that="the offer tells the client nothing of cost and margin",

@@ -1,10 +1,8 @@
 """The acts of ordering: VMs come to life, and each side sees its own part and no more."""
 
 from local_stack.demo.callers import Caller, Client
-from local_stack.demo.cast import OS, Cast
+from local_stack.demo.cast import Cast
 from local_stack.demo.stage import cents, short
-
-LONGEST = 30.0
 
 
 def clients_order(cast: Cast) -> None:
@@ -31,11 +29,11 @@ def _order(cast: Cast, client: Client, label: str) -> None:
     hostname = f"{label}-{cast.tag}.example.com"
     click = f"{label}-{cast.tag}"
     order, again = (
-        client.order(cast.tariff["id"], hostname=hostname, os=OS, key=click) for _ in range(2)
+        client.order(cast.tariff["id"], hostname=hostname, os=cast.os, key=click) for _ in range(2)
     )
     if order["id"] != again["id"]:
         stage.check(that="a repeated click is the same order", holds=False)
-    service, took = client.wait_until(order["service_id"], state="active", seconds=LONGEST)
+    service, took = client.wait_until(order["service_id"], state="active", seconds=cast.longest)
     cast.vms[label] = service["id"]
     stage.tell(f"{first_name} orders {hostname} (clicks twice): active after {took * 1000:.0f} ms")
     upstream = cast.upstream(service["id"])

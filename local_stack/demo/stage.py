@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from local_stack.demo.callers import Surprise
@@ -39,7 +40,7 @@ class Stage:
         shown = Table(*columns, box=None, padding=(0, 2, 0, 0), header_style="dim")
         for row in rows:
             shown.add_row(*(escape(cell) for cell in row))
-        self._console.print("      ", shown)
+        self._console.print(Padding(shown, (0, 0, 0, 6)))
 
     def check(self, *, that: str, holds: bool) -> None:
         """Prove what was said; Surprise where it doesn't hold."""

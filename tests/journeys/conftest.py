@@ -23,7 +23,7 @@ def make_stack(
     """Start pairs on fresh databases, with options of `Stack`."""
 
     @contextmanager
-    def make(**options: Any) -> Iterator[Stack]:  # noqa: ANN401 (handed on)
+    def make(**options: Any) -> Iterator[Stack]:
         folder: Path = tmp_path_factory.mktemp("stack")
         with (
             postgres.database(template=selling_template) as selling,

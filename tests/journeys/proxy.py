@@ -108,7 +108,7 @@ class Proxy:
         """Every byte that went by, both ways."""
         return bytes(self.up) + bytes(self.down)
 
-    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 (whatever it gives)
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
     async def _end(self) -> None:

@@ -19,7 +19,9 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from local_stack.demo.callers import JSON, Client, Provider, Reseller, wait_for
+from local_stack.demo.cast import IMAGES, LONGEST, RAM_MIB
 from local_stack.first_owners import make_first_owner
+from local_stack.home import guest_variables
 from local_stack.processes import spawn, tail
 from local_stack.supervisor import PROGRAMS
 from shared.kit.vault import Vault
@@ -62,9 +64,8 @@ class Stack:
     """Both services, their workers, and people logged in at each.
 
     `environment` is added to every process's variables. `reseller_calls` is where the reseller
-    finds the seller: a proxy's address, say; None for the seller's own. With `platform="qemu"` the
-    caller gives the guest's variables. Processes: selling-api, selling-worker, reselling-api,
-    reselling-worker.
+    finds the seller: a proxy's address, say; None for the seller's own. `platform="qemu"` needs the
+    test guest. Processes: selling-api, selling-worker, reselling-api, reselling-worker.
     """
 
     selling_database: str
@@ -136,7 +137,8 @@ class Stack:
             found[f"{prefix}_POOL_SIZE"] = "8"
         found["SELLING_PLATFORM"] = self.platform
         found["SELLING_QEMU_DIRECTORY"] = str(self.folder / "qemu")
-        return {**found, **self.environment}
+        found["SELLING_QEMU_STOP_GRACE_SECONDS"] = "1"
+        return {**found, **guest_variables(found), **self.environment}
 
     # ------------------------------------------------------------------------------- processes
 
@@ -208,14 +210,13 @@ class Stack:
         stock: int | None = None,
         discount_percent: str = "20",
         paid_in: int = 100_000,
-        image: str = OS,
         **size: int,
     ) -> Goods:
         """Let the provider offer one tariff to a new partner; prices in cents."""
         tag = secrets.token_hex(3)
         place = self.admin.make_data_center(f"place-{tag}", platform=self.platform)
         if OS not in [row["code"] for row in self.admin.every_os_template()]:
-            self.admin.make_os_template(OS, title="Debian 12", image=image)
+            self.admin.make_os_template(OS, title="Debian 12", image=IMAGES[self.platform])
         tariff = self.admin.make_tariff(
             f"vm-{tag}",
             title=f"VM {tag}",
@@ -224,7 +225,7 @@ class Stack:
             prices=prices,
             setup_fee=setup_fee,
             stock=stock,
-            **size,
+            **{"ram_mib": RAM_MIB[self.platform], **size},
         )
         partner, key = self.admin.make_partner(f"Partner {tag}")
         self.admin.offer(partner["id"], tariff["id"], discount_percent=discount_percent)
@@ -239,7 +240,7 @@ class Stack:
         (tariff,) = self.staff.import_tariffs(seller["id"], markup_percent=markup_percent)
         return Shop(goods=goods, seller=seller, tariff=tariff)
 
-    def open_shop(self, *, markup_percent: str = "50", **catalogue: Any) -> Shop:  # noqa: ANN401 (handed on)
+    def open_shop(self, *, markup_percent: str = "50", **catalogue: Any) -> Shop:
         """Provide a catalogue and connect."""
         goods = self.provision_catalogue(**catalogue)
         return self.connect(goods, markup_percent=markup_percent)
@@ -260,7 +261,7 @@ class Stack:
         shop: Shop,
         *,
         hostname: str = "web-1.example.com",
-        **options: Any,  # noqa: ANN401 (handed on)
+        **options: Any,
     ) -> str:
         """Order one VM; the id of the service."""
         tariff_id = shop.tariff["id"]
@@ -268,10 +269,10 @@ class Stack:
         service_id: str = order["service_id"]
         return service_id
 
-    def order_active(self, client: Client, shop: Shop, **options: Any) -> JSON:  # noqa: ANN401 (handed on)
+    def order_active(self, client: Client, shop: Shop, **options: Any) -> JSON:
         """Order one VM and wait until it is active; the service as its client sees it."""
         service_id = self.order(client, shop, **options)
-        return client.wait_until(service_id, state="active")[0]
+        return client.wait_until(service_id, state="active", seconds=LONGEST[self.platform])[0]
 
     def upstream(self, shop: Shop, service_id: str) -> JSON:
         """Return a service as the provider's staff see it."""
