@@ -8,7 +8,7 @@ from sqlalchemy import or_, select, text
 
 from reselling_service.clients.errors import CLIENT_CLOSED
 from reselling_service.clients.models import Client
-from reselling_service.clients.rules import ClientState
+from reselling_service.clients.rules import ClientState, same_email
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError, not_found
@@ -49,6 +49,12 @@ async def get_client(session: ReadSession, client_id: ClientId, *, lock: bool = 
     if client is None:
         raise not_found("client")
     return client
+
+
+async def find_by_email(session: ReadSession, *, email: str) -> Client | None:
+    """For staff: whoever logs in with this address, closed or not."""
+    statement = select(Client).where(Client.email == same_email(email))
+    return (await session.scalars(statement)).one_or_none()
 
 
 async def list_clients(

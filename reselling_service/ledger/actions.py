@@ -14,7 +14,7 @@ from reselling_service.staff.actions import audit
 from shared.kit.bookkeeping import Posting
 from shared.kit.db import WriteSession
 from shared.kit.jobs import enqueue
-from shared.kit.people import StaffPrincipal
+from shared.kit.people import StaffPrincipal, Unattended
 from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError, not_found
 
@@ -32,7 +32,7 @@ class Payment:
 
 
 async def top_up(
-    session: WriteSession, staff: StaffPrincipal, client_id: ClientId, payment: Payment
+    session: WriteSession, staff: StaffPrincipal | Unattended, client_id: ClientId, payment: Payment
 ) -> Entry:
     """Add a payment once; a repeat gives the first entry. Raises `not_found`, `reference_taken`."""
     if not await queries.client_exists(session, client_id):
