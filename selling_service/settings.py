@@ -27,7 +27,7 @@ class SellingSettings(ServiceSettings):
     qemu_initrd: str | None = None
     qemu_base_image: str | None = None
     qemu_boot_args: str = "console=ttyS0"
-    qemu_images: list[str] = ["tandem-guest"]
+    qemu_images: tuple[str, ...] = ("tandem-guest",)
     qemu_acceleration: str = "tcg"
     qemu_memory_floor_mib: int = 96
     qemu_stop_grace_seconds: float = 20.0

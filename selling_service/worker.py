@@ -8,7 +8,7 @@ import asyncio
 from selling_service.database import TENANT_SETTING, SellingRuntime
 from selling_service.events import tasks as events
 from selling_service.provisioning import tasks as provisioning
-from selling_service.provisioning.actions import build_platforms
+from selling_service.provisioning.actions import Platforms, boot_nodes, build_platforms
 from selling_service.services import tasks as services
 from selling_service.settings import SellingSettings, get_settings
 from shared.kit.jobs import Task, Worker
@@ -17,9 +17,8 @@ from shared.kit.serving import run_worker
 from shared.kit.telemetry import configure_logging
 
 
-def all_tasks(runtime: SellingRuntime) -> list[Task]:
+def all_tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
     """What the jobs of this service mean."""
-    platforms = build_platforms(runtime)
     return [
         *events.tasks(runtime),
         *provisioning.tasks(runtime, platforms),
@@ -31,10 +30,12 @@ async def work(settings: SellingSettings) -> None:
     """Work until SIGTERM or SIGINT."""
     runtime = Runtime(settings, tenant_setting=TENANT_SETTING)
     async with runtime.running():
+        platforms = build_platforms(runtime)
+        await boot_nodes(platforms)
         await run_worker(
             Worker(
                 runtime.app,
-                tasks=all_tasks(runtime),
+                tasks=all_tasks(runtime, platforms),
                 concurrency=settings.worker_concurrency,
                 lease_seconds=settings.worker_lease_seconds,
             )

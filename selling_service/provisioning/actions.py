@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
 
+import structlog
 from sqlalchemy import text
 
 from selling_service.accounts.actions import remember_platform_user
@@ -21,6 +22,7 @@ from selling_service.provisioning.platform import (
 from selling_service.settings import SellingSettings
 
 Platforms = Mapping[str, Platform]
+_log = structlog.get_logger(__name__)
 
 
 def build_platforms(runtime: SellingRuntime) -> Platforms:
@@ -31,6 +33,19 @@ def build_platforms(runtime: SellingRuntime) -> Platforms:
     if runtime.settings.platform == "qemu":
         platforms["qemu"] = QemuPlatform(qemu_settings(runtime.settings), name="qemu")
     return platforms
+
+
+async def boot_nodes(platforms: Platforms) -> None:
+    """Start what a restart of this machine cut off; nothing that is locked. Called by workers."""
+    for platform in platforms.values():
+        if isinstance(platform, QemuPlatform):
+            report = await platform.boot_node()
+            _log.info(
+                "platform.booted",
+                platform=platform.name,
+                started=[str(vm_id) for vm_id in report.started],
+                failed={str(vm_id): why for vm_id, why in report.failed.items()},
+            )
 
 
 def qemu_settings(settings: SellingSettings) -> QemuSettings:

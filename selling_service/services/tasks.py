@@ -43,7 +43,7 @@ from shared.contract.basics import CommandKind
 from shared.contract.problems import PLATFORM_FULL, PLATFORM_REFUSED, UNAVAILABLE
 from shared.kit.db import WriteSession
 from shared.kit.idempotency import KEPT_ANSWERS
-from shared.kit.jobs import Completion, Job, JobLost, Retry, Setback, Task, enqueue
+from shared.kit.jobs import Completion, Job, JobLost, Retry, Setback, Task
 
 DEBT_JOB = "partner_debt"
 FORGET_JOB = "forget_answers"
@@ -269,7 +269,7 @@ def _accounts(runtime: SellingRuntime, platforms: Platforms) -> Task:
 
 
 def _forgetting(runtime: SellingRuntime) -> Task:
-    async def work(_job: Job) -> Completion:
+    async def work(_job: Job) -> None:
         async with runtime.staff.write() as session:
             before = session.clock.now() - KEPT_ANSWERS
             await session.execute(
@@ -277,12 +277,6 @@ def _forgetting(runtime: SellingRuntime) -> Task:
                 .where(ReceivedCommand.received_at < before, ReceivedCommand.answer.is_not(None))
                 .values(answer=None)
             )
-
-        async def again(session: WriteSession) -> None:
-            run_at = session.clock.now() + FORGET_EVERY
-            await enqueue(session, FORGET_JOB, payload={}, dedupe_key=FORGET_JOB, run_at=run_at)
-
-        return again
 
     return Task(kind=FORGET_JOB, work=work, every=FORGET_EVERY)
 

@@ -3,7 +3,7 @@
 Input models forbid unknown fields, output models ignore them, so that a newer seller may say more.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Generic, TypeVar
@@ -36,7 +36,7 @@ class Output(BaseModel):
 
 
 def _rfc3339(value: datetime) -> str:
-    return value.isoformat().replace("+00:00", "Z")
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 Timestamp = Annotated[AwareDatetime, PlainSerializer(_rfc3339, when_used="json")]

@@ -3,6 +3,7 @@
 from selling_service.catalog.actions.load import load_catalogue
 from selling_service.catalog.actions.offers import grant_offer, remove_offer
 from selling_service.catalog.actions.places import (
+    REFRESH_CAPACITY,
     change_data_center,
     change_os_template,
     create_data_center,
@@ -18,6 +19,7 @@ from selling_service.catalog.actions.tariffs import (
 )
 
 __all__ = [
+    "REFRESH_CAPACITY",
     "add_version",
     "adjust_stock",
     "change_data_center",

@@ -18,8 +18,11 @@ from selling_service.staff.actions import audit
 from shared.contract.basics import Input
 from shared.kit.db import WriteSession
 from shared.kit.ids import new_id
+from shared.kit.jobs import enqueue
 from shared.kit.people.principals import Doer
 from shared.kit.problems import ProblemError, not_found
+
+REFRESH_CAPACITY = "refresh_capacity"
 
 
 async def create_data_center(
@@ -36,6 +39,8 @@ async def create_data_center(
         object_id=row.id,
         after=wanted.model_dump(),
     )
+    # The worker asks the platform for its capacity; until then nothing fits.
+    await enqueue(session, REFRESH_CAPACITY, payload={}, dedupe_key=REFRESH_CAPACITY)
     return row
 
 
