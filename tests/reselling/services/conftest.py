@@ -4,7 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.reselling.house_fixtures import house
 from tests.reselling.services.shop import Shop, open_shop
+
+__all__ = ["house", "shop"]
 
 
 @pytest.fixture

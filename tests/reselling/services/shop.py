@@ -377,7 +377,8 @@ async def add_client(session: WriteSession, *, money: int, name: str = "Ann") ->
     return client_id
 
 
-async def _furnish(session: WriteSession) -> tuple[UUID, UUID, UUID]:
+async def furnish(session: WriteSession) -> tuple[UUID, UUID, UUID]:
+    """A seller with one tariff on sale: ids of seller, installation, tariff."""
     seller = Seller(
         id=new_id(),
         name="Hosting A",
@@ -419,7 +420,7 @@ async def open_shop(database_url: str, *, money: int = MONEY) -> AsyncIterator[S
     async with runtime.running():
         async with runtime.staff.write() as session:
             client_id = await add_client(session, money=money)
-            seller_id, installation_id, tariff_id = await _furnish(session)
+            seller_id, installation_id, tariff_id = await furnish(session)
         yield Shop(
             runtime=runtime,
             clock=clock,
