@@ -1,5 +1,7 @@
 """Alembic's entry: every table of the service, and the shared way to run."""
 
+# ruff: noqa: F401 (importing the models is what makes their tables known)
+
 import reselling_service.clients.models
 import reselling_service.commands.models
 import reselling_service.ledger.models
