@@ -1,0 +1,1 @@
+"""Measurements that can be repeated, each beside the floor or the peer it is compared with."""
