@@ -64,9 +64,12 @@ async def test_offer_of_another_partner_gives_no_discount(shop: Shop) -> None:
     async with shop.runtime.staff.read() as session:
         found = await find_offered(session, second.id, tariff_id=UUID(made["id"]), version=1)
         mine = await list_offered(session, first.id)
+        bought = await find_sold(session, second.id, version_id=UUID(made["versions"][0]["id"]))
     assert found is not None
     assert found.discount_percent == 10
     assert [one.discount_percent for one in mine] == [50]
+    assert bought.discount_percent == 10
+    assert bought.renewal_charge(Period.MONTH) == 891
 
 
 async def test_unknown_tariff_and_unknown_version_are_not_found(shop: Shop) -> None:
