@@ -79,7 +79,8 @@ the command is thereby finished; anything else says nothing about it: send it ag
 TAGS = [
     {"name": "about", "description": "Who answers, and what it can do."},
     {"name": "catalog", "description": "What a partner may resell, with its prices."},
-    {"name": "services", "description": "Quotes, orders, commands and what has become of them."},
+    {"name": "quotes", "description": "What something would cost, before doing it."},
+    {"name": "services", "description": "Orders, commands and what has become of them."},
     {"name": "operations", "description": "Operations and remembered commands, one by one."},
     {"name": "accounts", "description": "The anonymous stand-ins of partners' clients."},
     {"name": "events", "description": "The feed: long poll and server-sent events."},

@@ -54,6 +54,7 @@ class Runtime(Generic[S]):
         """Connected while the block runs."""
         await self.hints.start()
         if isinstance(self.clock, SandboxClock):
+            await self._set(self.clock)
             self._following = asyncio.create_task(self._follow(self.clock), name="sandbox-clock")
         try:
             yield
@@ -68,12 +69,14 @@ class Runtime(Generic[S]):
 
     async def _follow(self, clock: SandboxClock) -> None:
         """Keep up with the offset that staff set: all processes live in the same time."""
-        statement = text("SELECT offset_seconds FROM sandbox_clock")
         while True:
-            try:
-                async with self.staff.read() as session:
-                    seconds = await session.scalar(statement)
-                clock.offset = timedelta(seconds=seconds or 0)
-            except DATABASE_AWAY as error:
-                _log.warning("clock.unreadable", error=type(error).__name__)
             await asyncio.sleep(_CLOCK_POLL_SECONDS)
+            await self._set(clock)
+
+    async def _set(self, clock: SandboxClock) -> None:
+        try:
+            async with self.staff.read() as session:
+                seconds = await session.scalar(text("SELECT offset_seconds FROM sandbox_clock"))
+            clock.offset = timedelta(seconds=seconds or 0)
+        except DATABASE_AWAY as error:
+            _log.warning("clock.unreadable", error=type(error).__name__)

@@ -98,8 +98,9 @@ class Edge:
 
 
 def _route(scope: Scope) -> str:
-    route = scope.get("route")
-    return getattr(route, "path", "unknown")
+    # The route itself knows only its own end of the path where its router was included by another.
+    whole = scope.get("fastapi", {}).get("effective_route_context")
+    return str(getattr(whole or scope.get("route"), "path", "unknown"))
 
 
 def _count(scope: Scope, status: int, began: float) -> None:

@@ -25,9 +25,9 @@ class Words(BaseModel):
 
 
 def make_router() -> APIRouter:
-    router = APIRouter()
+    router, words = APIRouter(), APIRouter()
 
-    @router.post("/partner/v1/words/{name}")
+    @words.post("/words/{name}")
     async def say(name: str, body: Words) -> dict[str, str]:
         structlog.get_logger("words").info("words.said", name=name)
         return {"words": body.words, "trace": current_trace().header()}
@@ -44,6 +44,9 @@ def make_router() -> APIRouter:
     async def refused() -> None:
         raise ConnectionRefusedError
 
+    partner = APIRouter(prefix="/partner/v1")
+    partner.include_router(words)
+    router.include_router(partner)
     return router
 
 

@@ -1,0 +1,45 @@
+"""Starts the provider's real processes for tests; none outlives its test."""
+
+import asyncio
+import os
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def variables_for(url: str) -> dict[str, str]:
+    """The variables of a provider on this database."""
+    return {
+        "SELLING_DATABASE_URL": url,
+        "SELLING_SECRET_KEYS": Fernet.generate_key().decode(),
+        "SELLING_PORT": str(free_port()),
+        "SELLING_POOL_SIZE": "5",
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def process(module: str, variables: Mapping[str, str]) -> AsyncIterator[Process]:
+    """`python -m module`; killed at the end where it still runs."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("SELLING_")}
+    one = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, cwd=ROOT, env=others | dict(variables), stderr=PIPE
+    )
+    try:
+        yield one
+    finally:
+        if one.returncode is None:
+            one.kill()
+        await one.communicate()
