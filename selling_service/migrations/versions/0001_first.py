@@ -13,7 +13,15 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_STAFF_ONLY = {"staff", "staff_sessions", "staff_lockouts", "audit_entries"}
+_STAFF_ONLY = {
+    "staff",
+    "staff_sessions",
+    "staff_lockouts",
+    "audit_entries",
+    "simulated_platforms",
+    "simulated_users",
+    "simulated_vms",
+}
 
 
 def upgrade() -> None:
@@ -31,9 +39,7 @@ def upgrade() -> None:
                 op.execute(statement)
     for statement in [*seal_audit(), *guard_partners()]:
         op.execute(statement)
-    op.execute(
-        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {rls.APP_ROLE}, {rls.STAFF_ROLE}"
-    )
+    op.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {rls.APP_ROLE}, {rls.STAFF_ROLE}")
     # The health check of every process compares it with the migrations it knows.
     op.execute(f"GRANT SELECT ON alembic_version TO {rls.APP_ROLE}, {rls.STAFF_ROLE}")
 
