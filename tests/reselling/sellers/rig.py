@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -23,7 +23,7 @@ from shared.contract.basics import CommandKind, Input
 from shared.contract.offers import About
 from shared.contract.services import PowerRequest
 from shared.kit.bookkeeping import Posting
-from shared.kit.clock import SandboxClock
+from shared.kit.clock import SystemClock
 from shared.kit.ids import new_id
 from shared.kit.jobs import Task, Worker
 from shared.kit.people import Role, StaffPrincipal, Unattended
@@ -35,12 +35,26 @@ Found = TypeVar("Found")
 ALICE = StaffPrincipal(id=new_id(), email="alice@example.com", role=Role.OWNER)
 
 
+class MovableClock:
+    """The machine's time, moved on by the test alone."""
+
+    def __init__(self) -> None:
+        self._real = SystemClock()
+        self._offset = timedelta(0)
+
+    def now(self) -> datetime:
+        return self._real.now() + self._offset
+
+    def advance(self, by: timedelta) -> None:
+        self._offset += by
+
+
 @dataclass
 class Rig:
     """A runtime with its line open, one client with money, and one connected seller."""
 
     runtime: ResellingRuntime
-    clock: SandboxClock
+    clock: MovableClock
     fake: FakeSeller
     seller_id: UUID
     client_id: UUID
@@ -130,14 +144,14 @@ async def until(look: Callable[[], Awaitable[Found | None]], *, seconds: float =
             await asyncio.sleep(0.02)
 
 
-def new_runtime(database_url: str, **settings: float) -> tuple[ResellingRuntime, SandboxClock]:
+def new_runtime(database_url: str, **settings: float) -> tuple[ResellingRuntime, MovableClock]:
     """A runtime whose clock the test can move on."""
     values: dict[str, Any] = {
         "call_timeout_seconds": 1.0,
         "stream_silence_seconds": 1.0,
         "longest_back_off_seconds": 0.5,
     }
-    clock = SandboxClock()
+    clock = MovableClock()
     found = ResellingSettings(
         database_url=SecretStr(database_url),
         secret_keys=[SecretStr(Vault.new_key())],
