@@ -5,7 +5,7 @@ Locks in the house's order: the tariff's stock, then the data centre.
 
 from uuid import UUID
 
-from sqlalchemy import literal, select, union_all, update
+from sqlalchemy import Select, literal, select, union_all, update
 from sqlalchemy.dialects.postgresql import INTEGER
 
 from selling_service.catalog.models import DataCenter, Tariff
@@ -20,45 +20,7 @@ async def reserve(session: WriteSession, offered: OfferedVersion) -> None:
 
     Nothing is to be kept of the transaction (or savepoint) in which it raised.
     """
-    taken = (
-        update(Tariff)
-        .where(Tariff.id == offered.tariff_id, Tariff.stock > 0)
-        .values(stock=Tariff.stock - 1)
-        .returning(Tariff.data_center_id)
-        .cte("taken")
-    )
-    uncounted = select(Tariff.data_center_id).where(
-        Tariff.id == offered.tariff_id, Tariff.stock.is_(None)
-    )
-    # The data centre's row is locked only once the tariff's is: it is joined to what that returned.
-    stock = union_all(select(taken.c.data_center_id), uncounted).cte("stock")
-    room = (
-        update(DataCenter)
-        .where(
-            DataCenter.id == stock.c.data_center_id,
-            DataCenter.open,
-            DataCenter.vms_used < DataCenter.vms,
-            DataCenter.vcpu_used + offered.vcpu <= DataCenter.vcpu,
-            DataCenter.ram_mib_used + offered.ram_mib <= DataCenter.ram_mib,
-            DataCenter.disk_gib_used + offered.disk_gib <= DataCenter.disk_gib,
-        )
-        .values(
-            vms_used=DataCenter.vms_used + 1,
-            vcpu_used=DataCenter.vcpu_used + offered.vcpu,
-            ram_mib_used=DataCenter.ram_mib_used + offered.ram_mib,
-            disk_gib_used=DataCenter.disk_gib_used + offered.disk_gib,
-        )
-        .returning(literal(1, INTEGER).label("one"))
-        .cte("room")
-    )
-    found = (
-        await session.execute(
-            select(
-                select(stock.c.data_center_id).exists().label("stock"),
-                select(room.c.one).exists().label("room"),
-            )
-        )
-    ).one()
+    found = (await session.execute(_taking(offered))).one()
     if not found.stock:
         detail = "The tariff is sold out. Choose another one, or try again later."
         raise ProblemError(OUT_OF_STOCK, detail)
@@ -118,3 +80,42 @@ async def _no_room(session: WriteSession, offered: OfferedVersion) -> ProblemErr
     else:
         detail = "The data centre is closed for new services. Choose another tariff."
     return ProblemError(NO_CAPACITY, detail)
+
+
+def _taking(offered: OfferedVersion) -> Select[bool, bool]:
+    """One statement that says what it got: `stock`, and `room` only where there was stock."""
+    taken = (
+        update(Tariff)
+        .where(Tariff.id == offered.tariff_id, Tariff.stock > 0)
+        .values(stock=Tariff.stock - 1)
+        .returning(Tariff.data_center_id)
+        .cte("taken")
+    )
+    uncounted = select(Tariff.data_center_id).where(
+        Tariff.id == offered.tariff_id, Tariff.stock.is_(None)
+    )
+    # The data centre's row is locked only once the tariff's is: it is joined to what that returned.
+    stock = union_all(select(taken.c.data_center_id), uncounted).cte("stock")
+    room = (
+        update(DataCenter)
+        .where(
+            DataCenter.id == stock.c.data_center_id,
+            DataCenter.open,
+            DataCenter.vms_used < DataCenter.vms,
+            DataCenter.vcpu_used + offered.vcpu <= DataCenter.vcpu,
+            DataCenter.ram_mib_used + offered.ram_mib <= DataCenter.ram_mib,
+            DataCenter.disk_gib_used + offered.disk_gib <= DataCenter.disk_gib,
+        )
+        .values(
+            vms_used=DataCenter.vms_used + 1,
+            vcpu_used=DataCenter.vcpu_used + offered.vcpu,
+            ram_mib_used=DataCenter.ram_mib_used + offered.ram_mib,
+            disk_gib_used=DataCenter.disk_gib_used + offered.disk_gib,
+        )
+        .returning(literal(1, INTEGER).label("one"))
+        .cte("room")
+    )
+    return select(
+        select(stock.c.data_center_id).exists().label("stock"),
+        select(room.c.one).exists().label("room"),
+    )

@@ -189,19 +189,23 @@ async def _service(shop: Shop, partner_id: UUID) -> tuple[UUID, UUID, UUID]:
         order_fingerprint=b"",
         created_at=now,
     )
-    operation = OperationRow(
-        id=new_id(),
-        partner_id=partner_id,
-        service_id=service.id,
-        service_ref=service_ref,
-        kind="order",
-        actor="partner",
-        state="queued",
-        parameters={},
-        created_at=now,
-    )
+    operation = _operation(service)
     async with shop.runtime.staff.write() as session:
         for row in (account, service, operation):
             session.add(row)
             await session.flush()
     return service.id, service_ref, operation.id
+
+
+def _operation(service: ServiceRow) -> OperationRow:
+    return OperationRow(
+        id=new_id(),
+        partner_id=service.partner_id,
+        service_id=service.id,
+        service_ref=service.service_ref,
+        kind="order",
+        actor="partner",
+        state="queued",
+        parameters={},
+        created_at=service.created_at,
+    )
