@@ -1,0 +1,29 @@
+"""Starts the reselling service's own programs on a test's database."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+
+from shared.kit.vault import Vault
+
+
+async def start(
+    module: str, *arguments: str, url: str, key: str | None = None, **variables: str
+) -> Process:
+    """A program of ours, with pipes; `key` where its secrets must be read by others too."""
+    settings = {
+        "RESELLING_DATABASE_URL": url,
+        "RESELLING_SECRET_KEYS": key or Vault.new_key(),
+        "RESELLING_LOG_LEVEL": "WARNING",
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        *arguments,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        env={**os.environ, **settings, **variables},
+    )
