@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from reselling_service.commands.models import Command
 from shared.contract.events import Event
-from tests.reselling.services.shop import Voice
+from tests.reselling.services.voice import Voice
 
 MONTH = timedelta(days=31)
 LIVE = {"active", "suspended"}

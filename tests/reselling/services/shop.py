@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -15,6 +15,7 @@ from reselling_service.clients.models import Client
 from reselling_service.commands.actions import settle, tell
 from reselling_service.commands.models import Command
 from reselling_service.database import TENANT_SETTING, Job, ResellingRuntime
+from reselling_service.ledger.actions import Payment, top_up
 from reselling_service.ledger.models import BOOKS, Hold
 from reselling_service.orders.actions import Click, place_order
 from reselling_service.orders.schemas import NewOrder, Options
@@ -27,8 +28,6 @@ from reselling_service.settings import ResellingSettings
 from reselling_service.tariffs.models import Tariff, TariffPrice
 from shared.contract.basics import Period
 from shared.contract.events import Event
-from shared.contract.operations import Operation, OperationProblem
-from shared.contract.services import ServiceFacts, ServiceStatus, Suspension
 from shared.kit.bookkeeping import Posting
 from shared.kit.db import WriteSession
 from shared.kit.ids import new_id
@@ -37,128 +36,13 @@ from shared.kit.people import Role, StaffPrincipal
 from shared.kit.principals import ClientId
 from shared.kit.runtime import Runtime
 from shared.kit.vault import Vault
+from tests.reselling.services.voice import MONTH, START, ManualClock, Voice
 
 Found = TypeVar("Found")
-START = datetime(2030, 5, 1, 12, 0, tzinfo=UTC)
-MONTH = timedelta(days=31)
 BY_CLIENT = Asker(side=Side.CLIENT, name="client")
 BY_STAFF = Asker(side=Side.STAFF, name="staff:1")
 ALICE = StaffPrincipal(id=new_id(), email="alice@example.com", role=Role.OWNER)
 PRICE, SETUP, MONEY = 1000, 200, 10_000
-
-
-class ManualClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.at = START
-
-    def now(self) -> datetime:
-        return self.at
-
-    def advance(self, by: timedelta) -> None:
-        self.at += by
-
-
-@dataclass
-class Voice:
-    """A service as its seller knows it; each `says` is one event, with a higher revision."""
-
-    service_ref: UUID
-    client_ref: UUID
-    installation_id: UUID
-    clock: ManualClock
-    revision: int = 0
-    number: int = 0
-    state: str = "ordered"
-    power: str = "stopped"
-    wanted_power: str = "running"
-    suspensions: dict[str, str] = field(default_factory=dict)
-    paid_until: datetime | None = None
-    terminate_at: datetime | None = None
-
-    def status(self) -> ServiceStatus:
-        now = self.clock.now()
-        ended = self.state in {"terminating", "terminated", "deleted"}
-        return ServiceStatus(
-            service_ref=self.service_ref,
-            client_ref=self.client_ref,
-            revision=self.revision,
-            state=self.state,
-            power=self.power,
-            wanted_power=self.wanted_power,
-            suspensions=[
-                Suspension(actor=actor, reason=reason, since=now)
-                for actor, reason in sorted(self.suspensions.items())
-            ],
-            tariff_id=uuid4(),
-            tariff_version=1,
-            period="month",
-            activated_at=now,
-            paid_until=self.paid_until,
-            terminate_at=self.terminate_at,
-            terminated_at=now if ended else None,
-            delete_at=now + MONTH if ended else None,
-            facts=ServiceFacts(
-                vcpu=1, ram_mib=1024, disk_gib=10, ipv4=["192.0.2.7"], os="debian-12"
-            ),
-        )
-
-    def says(
-        self,
-        type_: str,
-        *,
-        command: Command | None = None,
-        end: str = "succeeded",
-        problem: str | None = None,
-        **changes: object,
-    ) -> Event:
-        """An event that tells these changes; with `command`, also the end of its operation."""
-        for name, value in changes.items():
-            setattr(self, name, value)
-        self.revision += 1
-        self.number += 1
-        if command is None:
-            return self._event(type_, None, None)
-        operation = self.operation(command, end=end, problem=problem)
-        return self._event(type_, command.id, operation)
-
-    def operation(
-        self, command: Command, *, end: str = "succeeded", problem: str | None = None
-    ) -> Operation:
-        now = self.clock.now()
-        found = OperationProblem(code=problem, title=problem, detail="no") if problem else None
-        return Operation(
-            id=uuid4(),
-            command_id=command.id,
-            service_ref=self.service_ref,
-            kind=command.kind,
-            state=end,
-            progress=100,
-            attempts=1,
-            created_at=now,
-            started_at=now,
-            finished_at=now,
-            result=None,
-            problem=found,
-        )
-
-    def _event(self, type_: str, command_id: UUID | None, operation: Operation | None) -> Event:
-        return Event(
-            number=self.number,
-            id=new_id(),
-            cursor=f"{self.number}-0123456789ab",
-            type=type_,
-            at=self.clock.now(),
-            installation_id=self.installation_id,
-            client_ref=self.client_ref,
-            service_ref=self.service_ref,
-            operation_id=operation.id if operation else None,
-            command_id=command_id,
-            traceparent=None,
-            service=self.status(),
-            operation=operation,
-        )
 
 
 @dataclass
@@ -277,10 +161,10 @@ class Shop:
             return row.balance - row.held
 
     async def top_up(self, amount: int) -> None:
-        """Money for the client, and whoever waits for it hears so."""
+        """Staff enter a payment of the client's."""
+        payment = Payment(reference=new_id(), amount=amount, currency="EUR", text="cash")
         async with self.runtime.staff.write() as session:
-            posting = Posting(kind="top_up", text="cash", reference=new_id())
-            await BOOKS.top_up(session, owner=self.client_id, amount=amount, posting=posting)
+            await top_up(session, ALICE, self.client_id, payment)
 
     async def causes(self, service: Service) -> set[str]:
         """Our own suspensions."""

@@ -12,7 +12,8 @@ from shared.contract.basics import Period, SuspensionReason, TerminateWhen
 from shared.kit.db import WriteSession
 from shared.kit.jobs import enqueue
 from shared.kit.problems import ProblemError
-from tests.reselling.services.shop import BY_STAFF, MONEY, MONTH, PRICE, SETUP, Shop, Voice, execute
+from tests.reselling.services.shop import BY_STAFF, MONEY, PRICE, SETUP, Shop, execute
+from tests.reselling.services.voice import MONTH, Voice
 
 DAY = timedelta(hours=24)
 LEFT = MONEY - PRICE - SETUP
@@ -112,13 +113,6 @@ async def test_without_money_it_is_noted_and_tried_again_after_a_payment(shop: S
     assert await shop.due_at(service) == shop.clock.now() + timedelta(hours=1)
 
     await shop.top_up(PRICE)
-    async with shop.runtime.staff.write() as session:
-        await enqueue(
-            session,
-            "client_topped_up",
-            payload={"client_id": shop.client_id},
-            tenant_id=shop.client_id,
-        )
     await shop.work()
     assert await shop.commands(service) == ["order", "renew"]
     assert (await shop.service(service.id)).renewal_problem is None

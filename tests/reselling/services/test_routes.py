@@ -12,7 +12,7 @@ from shared.kit.ids import new_id
 from shared.kit.people import Role
 from tests.reselling.house import House, Person, code_of
 from tests.reselling.services.counter import buy, open_counter
-from tests.reselling.services.shop import MONTH, ManualClock, Voice
+from tests.reselling.services.voice import MONTH, ManualClock, Voice
 
 CLIENT, STAFF = "/client/v1/services", "/staff/v1/services"
 VERBS = {

@@ -7,7 +7,8 @@ from reselling_service.services.models import Service
 from reselling_service.services.rules import Cause
 from shared.contract.basics import SuspensionReason
 from shared.kit.problems import ProblemError
-from tests.reselling.services.shop import BY_CLIENT, BY_STAFF, Shop, Voice
+from tests.reselling.services.shop import BY_CLIENT, BY_STAFF, Shop
+from tests.reselling.services.voice import Voice
 
 LEGAL = SuspensionReason.LEGAL
 

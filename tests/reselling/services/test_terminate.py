@@ -8,16 +8,8 @@ from reselling_service.services import actions
 from reselling_service.services.models import Service
 from shared.contract.basics import TerminateWhen
 from shared.kit.problems import ProblemError
-from tests.reselling.services.shop import (
-    BY_CLIENT,
-    BY_STAFF,
-    MONEY,
-    MONTH,
-    PRICE,
-    SETUP,
-    Shop,
-    Voice,
-)
+from tests.reselling.services.shop import BY_CLIENT, BY_STAFF, MONEY, PRICE, SETUP, Shop
+from tests.reselling.services.voice import MONTH, Voice
 
 NOW, PERIOD_END = TerminateWhen.NOW, TerminateWhen.PERIOD_END
 LEFT = MONEY - PRICE - SETUP
