@@ -62,8 +62,12 @@ class Cast:
             ),
             platform=platform,
         )
-        cast.provider.log_in(*logins["selling"])
-        cast.reseller.log_in(*logins["reselling"])
+        try:
+            cast.provider.log_in(*logins["selling"])
+            cast.reseller.log_in(*logins["reselling"])
+        except BaseException:
+            cast.close()
+            raise
         return cast
 
     def __enter__(self) -> Self:
@@ -75,6 +79,10 @@ class Cast:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up for everybody."""
         for caller in (self.provider, self.reseller, self.anna, self.boris):
             caller.http.close()
 

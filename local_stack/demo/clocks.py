@@ -35,7 +35,7 @@ def time_goes_by(cast: Cast) -> None:
         that="without renewal the term ran out, and the VM was stopped by the clock",
         holds=[item["by"] for item in expired["suspended_by"]] == ["expired"],
     )
-    boris.wish(vm["id"], "renew")
+    boris.wish(vm["id"], "renew", {})
     paid = _wait_until_paid_beyond(cast, renewed)
     _, took = boris.wait_until(vm["id"], state="active", power="running")
     stage.check(
