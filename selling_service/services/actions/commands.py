@@ -73,7 +73,8 @@ async def cancel_command(session: WriteSession, partner_id: UUID, *, command_id:
         return
     if known.operation_id is not None:
         await _take_back(session, partner_id, known.operation_id)
-    known.state = CommandState.CANCELLED if known.operation_id is not None else known.state
+        known.state = CommandState.CANCELLED
+        await session.flush()
 
 
 def _burned(session: WriteSession, partner_id: UUID, command_id: UUID) -> ReceivedCommand:

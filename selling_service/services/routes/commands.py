@@ -3,12 +3,12 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from selling_service.partners.routes import PartnerWrite, needs
 from selling_service.partners.rules import PartnerPrincipal
-from selling_service.services.actions.commands import cancel_command
+from selling_service.services.actions.commands import cancel_command, read_command
 from selling_service.services.actions.operations import Wish
 from selling_service.services.actions.order import Buyer, order
 from selling_service.services.actions.power import rename, switch_power
@@ -20,7 +20,7 @@ from selling_service.services.routes.once import COMMAND_PROBLEMS, Caller, calli
 from selling_service.services.rules import Side
 from shared.contract import problems as catalogue
 from shared.contract.basics import Actor, CommandKind, Edition, Scope
-from shared.contract.operations import Operation
+from shared.contract.operations import CommandRecord, Operation
 from shared.contract.services import (
     OrderRequest,
     PowerRequest,
@@ -213,7 +213,6 @@ async def restore_service(caller: Manager, service_ref: UUID, body: RestoreReque
 
 @router.post(
     "/commands/{command_id}/cancel",
-    status_code=204,
     summary="Cancel a command",
     description="One that never arrived is burned: if it comes later, it is refused as "
     "`command_cancelled`. A queued one is taken back and its hold released.",
@@ -232,7 +231,7 @@ async def cancel(
     principal: Annotated[PartnerPrincipal, needs(Scope.SERVICES_MANAGE)],
     session: PartnerWrite,
     command_id: UUID,
-) -> Response:
-    """Cancel what can still be cancelled."""
+) -> CommandRecord:
+    """Cancel what can still be cancelled; what became of the command."""
     await cancel_command(session, principal.partner_id, command_id=command_id)
-    return Response(status_code=204)
+    return await read_command(session, principal.partner_id, command_id=command_id)

@@ -167,7 +167,7 @@ async def test_terminate_before_it_was_built_costs_nothing_in_the_end_of_a_dead_
             await asyncio.sleep(0.02)
     command = answer.json()["command_id"]
     cancelled = await partner.http.post(f"/commands/{command}/cancel")
-    assert cancelled.status_code == 204
+    assert cancelled.json()["state"] == "cancelled"
     balance = await house.balance(partner.id)
     assert (balance.balance, balance.held) == (1_000_000, 0)
     assert (await partner.service(body["service_ref"]))["state"] == "failed"
