@@ -46,15 +46,18 @@ async def test_a_payment_is_on_the_balance_and_on_the_statement(house: House) ->
     assert await sum_of_entries(house, anna.id) == (2, 0)
 
 
-async def test_a_button_clicked_twice_adds_once(house: House) -> None:
+@pytest.mark.parametrize("before", [0, 700], ids=["the first money", "more money"])
+async def test_a_button_clicked_twice_adds_once(house: House, before: int) -> None:
     anna = await house.sign_up("Anna")
+    if before:
+        await house.top_up(anna, before)
     body = payment()
     answers = await asyncio.gather(*(pay(house, anna, body) for _ in range(4)))
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["id"] for answer in answers}) == 1
-    assert (await anna.get("/client/v1/balance"))["balance"]["amount"] == 5000
+    assert (await anna.get("/client/v1/balance"))["balance"]["amount"] == before + 5000
     path = f"/staff/v1/audit?object_type=client&object_id={anna.id}"
-    assert len((await house.owner.get(path))["items"]) == 1
+    assert len((await house.owner.get(path))["items"]) == (2 if before else 1)
 
 
 @pytest.mark.parametrize("other", [{"amount": {"amount": 1, "currency": "EUR"}}, {"text": "Cash"}])
