@@ -6,6 +6,7 @@ What it does stands in `stack`, `doctor` and `demo`; here are only words and tab
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import reselling_service.cli
-import selling_service.cli
 from local_stack.demo import Surprise, run
-from local_stack.doctor import examine
 from local_stack.home import SERVICES, Home, HomeError
 from local_stack.postgres_process import PostgresError
 from local_stack.processes import wait_until
@@ -34,11 +32,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Sell virtual machines through resellers: both services on this machine.",
 )
-app.add_typer(selling_service.cli.app, name="selling", help="The provider's service.")
-app.add_typer(reselling_service.cli.app, name="reselling", help="The reseller's service.")
-
 _console = Console(soft_wrap=True)
 _errors = Console(stderr=True, soft_wrap=True)
+WIDTH_OF_LOGINS = 130
 TITLES = {"selling": "provider", "reselling": "reseller"}
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Instead of the default.")]
 
@@ -50,12 +46,8 @@ def main(
         Path, typer.Option(envvar="TANDEM_FOLDER", help="Where data, logs and secrets lie.")
     ] = Path(".tandem"),
 ) -> None:
-    """Give every command the folder, and the services' own commands the pair's settings."""
-    home = Home(folder)
-    context.obj = home
-    if context.invoked_subcommand in SERVICES and home.secrets.exists():
-        with _clear_errors():
-            os.environ.update(home.environment())
+    """Give every command the folder."""
+    context.obj = Home(folder)
 
 
 @app.command()
@@ -113,9 +105,14 @@ def _show(status: Status) -> None:
     for name in SERVICES:
         email, password = logins.get(name, ("your own", ""))
         table.add_row(f"{name} ({TITLES[name]})", f"{status.url(name)}/docs", email, password)
-    _console.print(table)
+    _print_whole(table)
     clocks = " · sandbox: the clocks can be moved on" if status.sandbox else ""
     _console.print(f"logs: {status.home.logs} · next: tandem demo · stop: tandem down{clocks}")
+
+
+def _print_whole(table: Table) -> None:
+    """Print it as wide as it is: a cut address or password is of no use."""
+    Console(width=max(_console.width, WIDTH_OF_LOGINS)).print(table)
 
 
 def _hold(home: Home) -> None:
@@ -153,7 +150,7 @@ def status(context: typer.Context) -> None:
             alive = process is not None and process.is_alive()
             pid = str(process.pid) if process and alive else ""
             table.add_row(name, pid, str(program["crashes"]), "runs" if alive else "waits to start")
-        _console.print(table)
+        _print_whole(table)
         _show(found)
         problems = {name: not_ready(found, name) for name in SERVICES}
         for name, problem in problems.items():
@@ -165,6 +162,9 @@ def status(context: typer.Context) -> None:
 @app.command()
 def doctor(context: typer.Context) -> None:
     """Look at everything the pair needs, and say what to do where something is wrong."""
+    # Most of a second, which the other commands needn't wait for.
+    from local_stack.doctor import examine  # noqa: PLC0415
+
     home: Home = context.obj
     ill = 0
     with _clear_errors():
@@ -175,6 +175,32 @@ def doctor(context: typer.Context) -> None:
                 ill += 1
                 _console.print(f"      → {finding.remedy}", highlight=False)
     raise typer.Exit(1 if ill else 0)
+
+
+_HANDED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command(context_settings=_HANDED_ON, add_help_option=False)
+def selling(context: typer.Context) -> None:
+    """The provider's commands: staff, partners, keys, tariffs (`tandem selling --help`)."""
+    _hand_on(context)
+
+
+@app.command(context_settings=_HANDED_ON, add_help_option=False)
+def reselling(context: typer.Context) -> None:
+    """The reseller's commands: staff, sellers, tariffs (`tandem reselling --help`)."""
+    _hand_on(context)
+
+
+def _hand_on(context: typer.Context) -> None:
+    """Run a service's own command line with the pair's settings; imported only when wanted."""
+    home: Home = context.obj
+    service = str(context.info_name)
+    if home.secrets.exists():
+        with _clear_errors():
+            os.environ.update(home.environment())
+    commands: typer.Typer = import_module(f"{service}_service.cli").app
+    commands(context.args, prog_name=f"tandem {service}")
 
 
 @app.command()

@@ -3,20 +3,30 @@
 What a variable means is the services' affair: here are only the ones without which they don't run.
 """
 
+import fcntl
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dotenv import dotenv_values
 
 from local_stack.guest.build import guest
 from local_stack.postgres import EmbeddedPostgres
-from local_stack.processes import write_whole
+from local_stack.processes import wait_until, write_whole
 from shared.kit.vault import Vault
 
 SERVICES = ("selling", "reselling")
+SUPERVISOR = "local_stack.supervisor"
+PROGRAMS = {
+    "selling-api": "selling_service.main",
+    "selling-worker": "selling_service.worker",
+    "reselling-api": "reselling_service.main",
+    "reselling-worker": "reselling_service.worker",
+}
 DEFAULT_PORTS = {"selling": 8001, "reselling": 8002}
 FIRST_OWNER = {"selling": "owner@provider.example.com", "reselling": "owner@reseller.example.com"}
 
@@ -71,6 +81,18 @@ class Home:
         if not self.secrets.exists():
             keys = (f"{name.upper()}_SECRET_KEYS={Vault.new_key()}\n" for name in SERVICES)
             write_whole(self.secrets, "".join(keys))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder while the block runs, however it ends; HomeError when another does."""
+        handle = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            # Whoever only looks whether it is held does so for a moment.
+            if not wait_until(partial(_locked, handle), seconds=2.0):
+                raise HomeError(f"another supervisor holds {self.lock}")
+            yield
+        finally:
+            os.close(handle)
 
     def postgres(self) -> EmbeddedPostgres:
         """Return the embedded server, not started."""
@@ -170,6 +192,14 @@ def local_url(environment: Mapping[str, str], service: str) -> str:
     """Return where a service of this machine answers."""
     host = environment[f"{service.upper()}_HOST"]
     return f"http://{reachable(host)}:{read_port(environment, service)}"
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _file_values(path: Path) -> dict[str, str]:

@@ -8,10 +8,9 @@ from typing import Any, cast
 
 import httpx
 
-from local_stack.home import SERVICES, Home, reachable, read_port
+from local_stack.home import SERVICES, SUPERVISOR, Home, reachable, read_port
 from local_stack.postgres_process import end_orphans
 from local_stack.processes import Known, read_json, spawn_detached, tail
-from local_stack.supervisor import WORD, holding
 
 UP_TIMEOUT = 120.0
 READY_TIMEOUT = 3.0
@@ -117,7 +116,7 @@ def _end_leftovers(status: Status) -> bool:
         process = status.process(name)
         left = (process is not None and process.end(patience=5.0)) or left
     if status.home.lock.exists():
-        with holding(status.home.lock):
+        with status.home.held():
             end_orphans(status.home.postgres().data)
     return left
 
@@ -150,7 +149,7 @@ def port_problem(host: str, port: int) -> str | None:
 def _start_supervisor(home: Home, environment: Mapping[str, str]) -> None:
     home.state.unlink(missing_ok=True)
     process = spawn_detached(
-        WORD, str(home.folder), environment=environment, log=home.log("supervisor")
+        SUPERVISOR, str(home.folder), environment=environment, log=home.log("supervisor")
     )
     while process.poll() is None and not read_status(home).state:
         time.sleep(0.02)

@@ -6,7 +6,6 @@ also when it is killed.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -14,25 +13,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from local_stack import migrations
 from local_stack.first_owners import make_first_owner
-from local_stack.home import SERVICES, Home
+from local_stack.home import PROGRAMS, SERVICES, SUPERVISOR, Home
 from local_stack.postgres import EmbeddedPostgres
-from local_stack.processes import Known, spawn, wait_until, write_whole
+from local_stack.processes import Known, spawn, write_whole
 
-WORD = "local_stack.supervisor"
-PROGRAMS = {
-    "selling-api": "selling_service.main",
-    "selling-worker": "selling_service.worker",
-    "reselling-api": "reselling_service.main",
-    "reselling-worker": "reselling_service.worker",
-}
 LOOK_SECONDS = 0.1
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
@@ -158,7 +148,7 @@ class Supervisor:
             _say(phase)
         self._phase = phase
         state = {
-            "supervisor": Known.of(os.getpid(), word=WORD).written(),
+            "supervisor": Known.of(os.getpid(), word=SUPERVISOR).written(),
             "phase": phase,
             "problem": problem,
             "sandbox": os.environ.get("SELLING_SANDBOX") == "true",
@@ -179,32 +169,11 @@ def _say(text: str) -> None:
     print(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} supervisor: {text}", flush=True)
 
 
-@contextmanager
-def holding(lock: Path) -> Iterator[None]:
-    """Hold the folder while the block runs, however it ends; SystemExit when another one does."""
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        # Whoever only looks whether the lock is held does so for a moment.
-        if not wait_until(lambda: _taken(handle), seconds=2.0):
-            sys.exit(f"another supervisor holds {lock}")
-        yield
-    finally:
-        os.close(handle)
-
-
-def _taken(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def main(arguments: list[str]) -> None:
     """Run on the folder; exits with a message when it is held by another."""
     (folder,) = arguments
     home = Home(Path(folder))
-    with holding(home.lock):
+    with home.held():
         Supervisor(home).run()
 
 

@@ -38,6 +38,7 @@ def run(
 ) -> None:
     """Tell it. `urls` and owners' `logins` (e-mail, password) by `selling` and `reselling`.
 
+    Where the reseller reaches the provider at another address than we do, that is `urls["seller"]`.
     With `sandbox` the clocks are moved on, too; `platform` is `simulated` or `qemu`.
     Raises Surprise at the first thing that isn't so.
     """

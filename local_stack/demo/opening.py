@@ -53,7 +53,7 @@ def reseller_connects(cast: Cast) -> None:
     """A wrong key is refused, the right one connects, tariffs are imported with a markup."""
     stage, reseller = cast.stage, cast.reseller
     stage.act("The reseller connects to the provider and sets prices")
-    url = cast.urls["selling"]
+    url = cast.urls.get("seller", cast.urls["selling"])
     name = f"Provider {cast.tag}"
     wrong = {"name": name, "url": url, "key": cast.key[:-4] + "AAAA"}
     problem = reseller.refused("seller_key_refused", "POST", "/staff/v1/sellers", wrong)

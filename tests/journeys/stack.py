@@ -21,9 +21,8 @@ import httpx
 from local_stack.demo.callers import JSON, Client, Provider, Reseller, wait_for
 from local_stack.demo.cast import IMAGES, LONGEST, RAM_MIB
 from local_stack.first_owners import make_first_owner
-from local_stack.home import guest_variables
+from local_stack.home import PROGRAMS, guest_variables
 from local_stack.processes import spawn, tail
-from local_stack.supervisor import PROGRAMS
 from shared.kit.vault import Vault
 
 Found = TypeVar("Found")

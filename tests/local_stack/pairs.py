@@ -12,7 +12,8 @@ from local_stack.home import Home
 from local_stack.stack import Status, read_status
 from tests.journeys.stack import free_port
 
-TANDEM = Path(sys.executable).with_name("tandem")
+ROOT = Path(__file__).resolve().parents[2]
+TANDEM = (sys.executable, "-m", "local_stack")
 LONGEST = 150
 
 
@@ -33,13 +34,14 @@ class Pair:
         known = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
         ports = {f"{name.upper()}_PORT": str(port) for name, port in self.ports.items()}
         ran = subprocess.run(
-            [TANDEM, *arguments],
+            [*TANDEM, *arguments],
             cwd=self.folder.parent,
             env={
                 **known,
                 **ports,
                 "TANDEM_FOLDER": str(self.folder),
                 "COLUMNS": "200",
+                "PYTHONPATH": str(ROOT),
                 **self.environment,
             },
             capture_output=True,
