@@ -267,6 +267,30 @@ async def test_hints_cross_processes_and_find_their_channel(empty_database_url: 
         await other.aclose()
 
 
+async def test_a_listener_whose_connection_was_cut_hears_again(empty_database_url: str) -> None:
+    async with stage(empty_database_url) as database:
+        other = open_database(empty_database_url)
+        await other.context.hints.start()
+        await jobs_listening(other)
+        async with (
+            database.context.hints.subscribe("back") as sender,
+            other.context.hints.subscribe("back") as listener,
+        ):
+            async with database.write() as session:
+                others = "datname = current_database() AND pid <> pg_backend_pid()"
+                cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"  # noqa: S608
+                assert len((await session.execute(text(cut))).all()) >= 2
+            # It has sent nothing meanwhile, and yet notices: once back, it wakes everybody.
+            for event in (sender, listener):
+                await asyncio.wait_for(event.wait(), timeout=5)
+        async with other.context.hints.subscribe("events", "a") as hint:
+            async with database.write() as session:
+                session.hint("events", "a")
+            await asyncio.wait_for(hint.wait(), timeout=5)
+        await other.context.hints.aclose()
+        await other.aclose()
+
+
 async def jobs_listening(database: Database) -> None:
     """Wait until its hints are connected: then it wakes everybody once."""
     async with database.context.hints.subscribe("never") as event:
