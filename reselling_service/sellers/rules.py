@@ -100,8 +100,9 @@ def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
     """Seconds of a Retry-After header (a number or a date), at most an hour; None where absent."""
     if value is None:
         return None
-    if value.strip().isdigit():
-        return min(float(value[:9]), LONGEST_RETRY_AFTER)
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), LONGEST_RETRY_AFTER)
     try:
         at = parsedate_to_datetime(value)
     except ValueError:

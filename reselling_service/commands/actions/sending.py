@@ -1,0 +1,143 @@
+"""Makes commands and keeps account of their attempts. What is sent never changes."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import func, insert, select, update
+
+from reselling_service.commands.actions.moving import move
+from reselling_service.commands.models import Attempt, Command
+from reselling_service.commands.rules import DEADLINES, NO_LIMIT, CommandStatus, path_of
+from shared.contract.basics import CommandKind
+from shared.kit.db import WriteSession
+from shared.kit.ids import new_id
+from shared.kit.jobs import enqueue
+from shared.kit.telemetry import current_trace
+
+FORWARD_JOB = "forward"
+CANCEL_JOB = "cancel_command"
+LOOK_UP_JOB = "look_up"
+_SENDABLE = (CommandStatus.QUEUED, CommandStatus.UNANSWERED)
+
+
+async def send_command(
+    session: WriteSession,
+    *,
+    seller_id: UUID,
+    client_id: UUID,
+    service_id: UUID,
+    service_ref: UUID,
+    kind: CommandKind,
+    body: BaseModel,
+    asked_by: str,
+    hold_id: UUID | None = None,
+    summary: dict[str, Any] | None = None,
+) -> Command:
+    """Wish something of a seller; it is sent once this transaction has committed.
+
+    The caller holds the service row's lock, so that commands go out in the order they were made.
+    `summary` is shown to staff: nothing of the client's content belongs there. `hold_id` is the
+    client's money, which is captured or released with the command.
+    """
+    now = session.clock.now()
+    command_id = new_id()
+    job_id = await enqueue(
+        session,
+        FORWARD_JOB,
+        payload={"command_id": command_id},
+        lane=service_id,
+        tenant_id=client_id,
+        dedupe_key=f"{FORWARD_JOB}:{command_id}",
+        max_attempts=NO_LIMIT,
+    )
+    last = select(func.coalesce(func.max(Command.sequence), 0) + 1).where(
+        Command.service_id == service_id
+    )
+    time_limit = DEADLINES[kind]
+    statement = insert(Command).returning(Command)
+    made = await session.scalars(
+        statement,
+        {
+            "id": command_id,
+            "sequence": await session.scalar(last),
+            "seller_id": seller_id,
+            "client_id": client_id,
+            "service_id": service_id,
+            "service_ref": service_ref,
+            "kind": kind.value,
+            "asked_by": asked_by,
+            "path": path_of(kind, service_ref),
+            "body": session.vault.encrypt(body.model_dump_json(by_alias=True).encode()),
+            "summary": summary or {},
+            "state": CommandStatus.QUEUED,
+            "attempts": 0,
+            "job_id": job_id,
+            "hold_id": hold_id,
+            "deadline_at": now + time_limit if time_limit else None,
+            "next_attempt_at": now,
+            "traceparent": current_trace().header(),
+            "created_at": now,
+        },
+    )
+    return made.one()
+
+
+async def begin_attempt(session: WriteSession, command: Command) -> bool:
+    """Count an attempt before it is made: from now on only the seller can end the command."""
+    return await move(
+        session,
+        command,
+        CommandStatus.UNANSWERED,
+        since=_SENDABLE,
+        attempts=Command.attempts + 1,
+    )
+
+
+async def record_attempt(session: WriteSession, command: Command, **found: object) -> None:
+    """Keep one sending and what came back: milliseconds, outcome, status, code, detail."""
+    row = {
+        "id": new_id(),
+        "command_id": command.id,
+        "client_id": command.client_id,
+        "number": command.attempts,
+        "at": session.clock.now(),
+        **found,
+    }
+    await session.execute(insert(Attempt).values(row))
+
+
+async def wait_until(session: WriteSession, command_id: UUID, at: datetime) -> None:
+    """Note when the command is tried, or asked about, again."""
+    await session.execute(
+        update(Command)
+        .where(Command.id == command_id, Command.settled_at.is_(None))
+        .values(next_attempt_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def wake(session: WriteSession, command: Command) -> None:
+    """Have a command sent now, and not when its back-off is over."""
+    await enqueue(
+        session,
+        FORWARD_JOB,
+        payload={"command_id": command.id},
+        lane=command.service_id,
+        tenant_id=command.client_id,
+        dedupe_key=f"{FORWARD_JOB}:{command.id}",
+        max_attempts=NO_LIMIT,
+    )
+
+
+async def wish_job(session: WriteSession, kind: str, command: Command) -> None:
+    """Have a command cancelled or looked up by the worker, beside the lane of its service."""
+    await enqueue(
+        session,
+        kind,
+        payload={"command_id": command.id},
+        tenant_id=command.client_id,
+        dedupe_key=f"{kind}:{command.id}",
+        max_attempts=NO_LIMIT,
+    )
