@@ -1,7 +1,7 @@
 """Stands between the two services: records every byte, and does to answers what networks do.
 
 Faults are asked for per request, by a rule on what is sent. It speaks just enough HTTP/1.1 to know
-where a message begins and ends, and changes nothing in it.
+where a message begins and ends, and changes nothing in what it passes on.
 """
 
 import asyncio
@@ -42,19 +42,34 @@ class Sent:
 class Fault:
     """What becomes of a request.
 
-    `drop_answer`: the seller answers, and nobody hears it. `copies`: it is sent so often at once,
-    on connections of its own, and the first answer counts. `delay` in seconds before it is sent.
-    `refuse`: the connection ends before anything reaches the seller.
+    `drop_answer`: the seller answers, and nobody hears it; with `instead`, these bytes are heard.
+    `copies`: it is sent so often at once, on connections of its own, and the first one's answer
+    counts. `delay` in seconds before it is sent. `refuse`: nothing reaches the seller; the
+    connection ends, or `instead` is heard. `mute`: a stream that lives and tells nothing, until
+    the event is set and it ends.
     """
 
     drop_answer: bool = False
     copies: int = 1
     delay: float = 0.0
     refuse: bool = False
+    instead: bytes | None = None
+    mute: threading.Event | None = None
 
 
 Rule = Callable[[Sent], Fault | None]
 NO_FAULT = Fault()
+STREAM = f"{BASE_PATH}/events/stream"
+_STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+_COMMENT = b"4\r\n:\n\n\n\r\n"
+
+
+def answer(status: str, body: bytes, *, media_type: str) -> bytes:
+    """An answer that nobody's service gave; `status` is `502 Bad Gateway`, say."""
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"Connection: close\r\n\r\n" + body
 
 
 def once(fault: Fault, *, wanted: Callable[[Sent], bool] | None = None) -> Rule:
@@ -130,7 +145,11 @@ class Proxy:
                 if fault != NO_FAULT:
                     self.faults.append(fault)
                 await asyncio.sleep(fault.delay)
+                if fault.mute is not None:
+                    await _stay_mute(fault.mute, writer)
+                    return
                 if fault.refuse:
+                    await _say(fault.instead, writer)
                     return
                 upstream = upstream or await Upstream.opened(self.target)
                 if not await self._exchange(sent, fault, upstream, writer):
@@ -152,6 +171,8 @@ class Proxy:
         writer_or_nobody = None if fault.drop_answer else writer
         goes_on = await upstream.ask(sent.raw, answer_to=writer_or_nobody, record=self.down)
         await asyncio.gather(*copies)
+        if fault.drop_answer:
+            await _say(fault.instead, writer)
         return goes_on and not fault.drop_answer
 
     async def _copy(self, sent: Sent) -> None:
@@ -203,6 +224,20 @@ class Upstream:
     def close(self) -> None:
         """Hang up."""
         self.writer.close()
+
+
+async def _say(words: bytes | None, writer: asyncio.StreamWriter) -> None:
+    if words is not None:
+        writer.write(words)
+        await writer.drain()
+
+
+async def _stay_mute(until: threading.Event, writer: asyncio.StreamWriter) -> None:
+    """Begin a stream and send signs of life only."""
+    await _say(_STREAM_HEAD, writer)
+    while not until.is_set():
+        await _say(_COMMENT, writer)
+        await asyncio.sleep(0.2)
 
 
 async def _pass_chunks(

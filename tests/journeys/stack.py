@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -64,7 +64,9 @@ class Stack:
 
     `environment` is added to every process's variables. `reseller_calls` is where the reseller
     finds the seller: a proxy's address, say; None for the seller's own. `platform="qemu"` needs the
-    test guest. Processes: selling-api, selling-worker, reselling-api, reselling-worker.
+    test guest. Processes: selling-api, selling-worker, reselling-api, reselling-worker; those of
+    `services` only. With `services=("reselling",)` it is another reseller of the seller at
+    `reseller_calls`, and has no `admin`.
     """
 
     selling_database: str
@@ -74,9 +76,10 @@ class Stack:
     sandbox: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
     reseller_calls: str | None = None
+    services: Sequence[str] = ("selling", "reselling")
 
     def __post_init__(self) -> None:
-        self.ports = {"selling": free_port(), "reselling": free_port()}
+        self.ports = {name: free_port() for name in self.services}
         self.urls = {name: f"http://127.0.0.1:{port}" for name, port in self.ports.items()}
         self.logins = {
             name: (f"owner@{name}.example.com", secrets.token_urlsafe(12)) for name in self.ports
@@ -84,7 +87,7 @@ class Stack:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         # A child dies with the thread that spawned it; tests may restart from short-lived ones.
         self._spawner = ThreadPoolExecutor(1, thread_name_prefix="stack-spawner")
-        self.admin = Provider(self.urls["selling"])
+        self.admin = Provider(self.urls.get("selling", ""))
         self.staff = Reseller(self.urls["reselling"])
         self._callers: list[Client] = []
 
@@ -94,9 +97,10 @@ class Stack:
                 make_first_owner(
                     service, self.variables(), login=partial(self.logins.__getitem__, service)
                 )
-            self.start(*PROGRAMS)
+            self.start(*(name for name in PROGRAMS if name.startswith(tuple(self.services))))
             self.wait_until_ready()
-            self.admin.log_in(*self.logins["selling"])
+            if "selling" in self.services:
+                self.admin.log_in(*self.logins["selling"])
             self.staff.log_in(*self.logins["reselling"])
         except BaseException:
             self.close()
@@ -232,17 +236,24 @@ class Stack:
             self.admin.top_up(partner["id"], paid_in)
         return Goods(data_center=place, tariff=tariff, partner=partner, key=key)
 
-    def connect(self, goods: Goods, *, markup_percent: str = "50") -> Shop:
-        """Let the reseller connect with the partner's key and sell the tariff with a markup."""
-        url = self.reseller_calls or self.urls["selling"]
+    def connect(
+        self, goods: Goods, *, markup_percent: str = "50", through: str | None = None
+    ) -> Shop:
+        """Let the reseller connect with the partner's key and sell the tariff with a markup.
+
+        `through` is an address for this seller alone, a proxy's, say.
+        """
+        url = through or self.reseller_calls or self.urls["selling"]
         seller = self.staff.connect(f"Seller {secrets.token_hex(3)}", url=url, key=goods.key)
         (tariff,) = self.staff.import_tariffs(seller["id"], markup_percent=markup_percent)
         return Shop(goods=goods, seller=seller, tariff=tariff)
 
-    def open_shop(self, *, markup_percent: str = "50", **catalogue: Any) -> Shop:
+    def open_shop(
+        self, *, markup_percent: str = "50", through: str | None = None, **catalogue: Any
+    ) -> Shop:
         """Provide a catalogue and connect."""
         goods = self.provision_catalogue(**catalogue)
-        return self.connect(goods, markup_percent=markup_percent)
+        return self.connect(goods, markup_percent=markup_percent, through=through)
 
     def new_client(self, *, name: str = "Anna", paid_in: int = 100_000) -> Client:
         """Sign a client up and top up the balance, in cents."""
