@@ -3,8 +3,9 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
-from alembic import context
+from alembic import context, op
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -31,6 +32,20 @@ def run(*, metadata: MetaData, prefix: str) -> None:
         raise SystemExit(message)
     url = database_url(prefix, context.get_x_argument(as_dictionary=True))
     asyncio.run(_migrate(url, metadata))
+
+
+def run_script(revision: str, ending: str) -> None:
+    """Run the SQL beside a revision's file, in the revision's transaction.
+
+    A first revision is plain SQL: what it makes must never change with the code.
+    """
+    script = Path(revision).with_suffix(ending).read_text(encoding="utf-8")
+    connection = op.get_bind().connection.dbapi_connection
+    if connection is None:
+        message = "the connection was lost"
+        raise ConnectionError(message)
+    op.execute("SELECT 1")  # begins the transaction, which the driver's own call would not
+    connection.run_async(lambda driver: driver.execute(script))
 
 
 async def _migrate(url: str, metadata: MetaData) -> None:

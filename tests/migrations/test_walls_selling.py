@@ -111,3 +111,12 @@ async def test_every_table_with_a_partner_is_walled_off(house: House) -> None:
         assert [row.relname for row in rows] == []
 
 
+
+
+@pytest.mark.parametrize("statement", ["UPDATE entries SET id = id", "DELETE FROM entries"])
+async def test_books_and_audit_can_only_be_added_to(house: House, statement: str) -> None:
+    for database in (house.runtime.app, house.runtime.staff):
+        for table in ("entries", "audit_entries"):
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                async with database.write() as session:
+                    await session.execute(text(statement.replace("entries", table)))

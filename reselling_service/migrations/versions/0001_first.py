@@ -1,56 +1,18 @@
-"""First tables."""
+"""First tables; see `0001_first.sql`."""
 
-from alembic import op
-
-from reselling_service.clients.models import guard_clients
-from reselling_service.database import TENANT_COLUMN, TENANT_SETTING, Base
-from shared.kit import rls
-from shared.kit.bookkeeping import floor_trigger, zero_sum_trigger
-from shared.kit.people import seal_audit
+from shared.kit.migrating import run_script
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
-_STAFF_ONLY = {
-    "staff",
-    "staff_sessions",
-    "staff_lockouts",
-    "audit_entries",
-    "sellers",
-    "seller_feeds",
-}
-# What clients may look at and only staff may change.
-_APP_READS = {"tariffs", "tariff_prices"}
-# What an order and a renewal must know of a seller; never its key.
-_APP_READS_OF_SELLERS = "id, enabled, installation_id, clock_offset_ms"
-
 
 def upgrade() -> None:
     """Forward."""
-    connection = op.get_bind()
-    Base.metadata.create_all(connection)
-    for statement in [*zero_sum_trigger("entries"), *floor_trigger("balances")]:
-        op.execute(statement)
-    for table in Base.metadata.sorted_tables:
-        op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {rls.STAFF_ROLE}")
-        if table.name not in _STAFF_ONLY:
-            rights = "SELECT" if table.name in _APP_READS else "SELECT, INSERT, UPDATE, DELETE"
-            op.execute(f"GRANT {rights} ON {table.name} TO {rls.APP_ROLE}")
-        if TENANT_COLUMN in table.c:
-            for statement in rls.protect(table.name, column=TENANT_COLUMN, setting=TENANT_SETTING):
-                op.execute(statement)
-    for statement in [*seal_audit(), *guard_clients()]:
-        op.execute(statement)
-    op.execute(f"GRANT SELECT ({_APP_READS_OF_SELLERS}) ON sellers TO {rls.APP_ROLE}")
-    op.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {rls.APP_ROLE}, {rls.STAFF_ROLE}")
-    # The health check of every process compares it with the migrations it knows.
-    op.execute(f"GRANT SELECT ON alembic_version TO {rls.APP_ROLE}, {rls.STAFF_ROLE}")
+    run_script(__file__, ".sql")
 
 
 def downgrade() -> None:
     """Back."""
-    Base.metadata.drop_all(op.get_bind())
-    op.execute("DROP FUNCTION IF EXISTS entries_zero_sum, balances_floor")
-    op.execute("DROP FUNCTION IF EXISTS client_login, client_session")
+    run_script(__file__, ".down.sql")

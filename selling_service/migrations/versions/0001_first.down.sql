@@ -1,0 +1,36 @@
+-- Takes the first tables away again.
+
+DROP TABLE
+    terms,
+    suspensions,
+    operations,
+    tariff_prices,
+    services,
+    platform_users,
+    tariff_versions,
+    partner_keys,
+    offers,
+    accounts,
+    tariffs,
+    staff_sessions,
+    simulated_vms,
+    simulated_users,
+    received_commands,
+    installations,
+    holds,
+    feeds,
+    events,
+    entries,
+    balances,
+    workers,
+    staff_lockouts,
+    staff,
+    simulated_platforms,
+    sandbox_clock,
+    partners,
+    os_templates,
+    jobs,
+    data_centers,
+    audit_entries;
+
+DROP FUNCTION balances_floor(), entries_zero_sum(), partner_key_lookup(uuid);
