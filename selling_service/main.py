@@ -18,6 +18,7 @@ from selling_service.ledger import routes as ledger
 from selling_service.partners import routes as partners
 from selling_service.partners.routes import needs
 from selling_service.partners.rules import PartnerPrincipal
+from selling_service.provisioning import routes as provisioning
 from selling_service.services import routes as services
 from selling_service.settings import SellingSettings, get_settings
 from selling_service.staff import routes as staff
@@ -125,7 +126,7 @@ async def about(runtime: RuntimeDep, principal: Annotated[PartnerPrincipal, need
 def _routers(settings: SellingSettings) -> list[APIRouter]:
     admin = APIRouter(prefix=ADMIN_PATH)
     partner = APIRouter(prefix=BASE_PATH)
-    sandbox = staff.sandbox_routers if settings.sandbox else []
+    sandbox = [*staff.sandbox_routers, *provisioning.sandbox_routers] if settings.sandbox else []
     for router in (
         *staff.admin_routers,
         *sandbox,
