@@ -30,20 +30,10 @@ class Pair:
 
     def tandem(self, *arguments: str, expect: int | None = 0) -> str:
         """Run `tandem`; what it printed. AssertionError for another exit code than expected."""
-        unset = ("SELLING_", "RESELLING_", "TANDEM_")
-        known = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
-        ports = {f"{name.upper()}_PORT": str(port) for name, port in self.ports.items()}
         ran = subprocess.run(
             [*TANDEM, *arguments],
             cwd=self.folder.parent,
-            env={
-                **known,
-                **ports,
-                "TANDEM_FOLDER": str(self.folder),
-                "COLUMNS": "200",
-                "PYTHONPATH": str(ROOT),
-                **self.environment,
-            },
+            env=self.variables(),
             capture_output=True,
             text=True,
             timeout=LONGEST,
@@ -52,6 +42,19 @@ class Pair:
         said = ran.stdout + ran.stderr
         assert expect is None or ran.returncode == expect, said
         return said
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment of a terminal in which nobody has set anything but our ports."""
+        unset = ("SELLING_", "RESELLING_", "TANDEM_")
+        known = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
+        return {
+            **known,
+            **{f"{name.upper()}_PORT": str(port) for name, port in self.ports.items()},
+            "TANDEM_FOLDER": str(self.folder),
+            "COLUMNS": "200",
+            "PYTHONPATH": str(ROOT),
+            **self.environment,
+        }
 
     @property
     def status(self) -> Status:
