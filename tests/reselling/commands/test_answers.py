@@ -31,6 +31,10 @@ SAY_NOTHING = {
     "foreign_json_202": Fault("202", answer(202, {"status": "ok"}), acts=True),
     "refusal_without_its_media_type": Fault("409", (409, {}, problem("wrong_state")[2])),
     "refusal_under_another_status": Fault("502", (502, *problem("wrong_state")[1:])),
+    "refusal_under_another_4xx": Fault("404", (404, *problem("wrong_state")[1:])),
+    "refusal_with_a_status_that_blames_the_key": Fault(
+        "401", (401, *problem("wrong_state", status=401)[1:])
+    ),
     "refusal_of_an_unknown_code": Fault("409", problem("wrong_state", code="made_up")),
     "known_code_that_ends_nothing": Fault("409", problem("in_progress", outcome="refused")),
     "refusal_code_without_outcome": Fault("409", problem("wrong_state", outcome=None)),
