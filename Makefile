@@ -5,11 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WHEELHOUSE := .tandem/wheelhouse
 UV := $(BIN)/uv
 TEST_ARGS ?= -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up down demo test check format bench clean lock
+.PHONY: help venv up down demo test check format bench clean lock wheelhouse
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -46,13 +47,24 @@ clean: ## Stop the pair, remove what was built; the data of `make up` (.tandem) 
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock: $(STAMP) ## Resolve the newest allowed versions into requirements.lock
-	$(UV) pip compile pyproject.toml --upgrade $(COMPILE) -o requirements.lock
+	$(UV) pip compile pyproject.toml --upgrade $(COMPILE) --all-extras --group dev --group build -o requirements.lock
+	$(UV) pip compile pyproject.toml --constraint requirements.lock $(COMPILE) -o requirements.runtime.lock
+
+wheelhouse: $(WHEELHOUSE)/.complete ## Fetch what the image is made of, for a build without a network
+
+$(WHEELHOUSE)/.complete: requirements.runtime.lock | $(STAMP)
+	@mkdir -p -m 711 .tandem
+	@rm -rf $(WHEELHOUSE)
+	$(BIN)/python -m pip download --quiet --require-hashes --only-binary :all: --python-version 3.11 \
+		-r requirements.runtime.lock -d $(WHEELHOUSE)
+	@touch $@
 
 venv: $(STAMP)
 
-# No URL goes into the lock: which index is used is the machine's own affair.
+# No URL goes into the locks: which index is used is the machine's own affair. The second lock, a
+# part of the first, is what the image is made of.
 COMPILE := --quiet --no-header --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --all-extras --group dev --group build
+	--no-emit-index-url --no-emit-find-links
 
 # pip only fetches uv, by the lock's hash; uv installs the rest. `python -m venv` on an existing
 # folder would keep a broken interpreter link, so a folder whose Python doesn't run is made anew.

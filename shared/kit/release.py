@@ -1,6 +1,10 @@
-"""Says which release runs: the installed package's, or none where it runs from its sources."""
+"""Says which release runs: the installed package's, or the one that its sources name."""
 
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def release() -> str:
@@ -8,4 +12,5 @@ def release() -> str:
     try:
         return version("tandem")
     except PackageNotFoundError:
-        return "0.0.0+source"
+        found: str = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["version"]
+        return found
