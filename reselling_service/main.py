@@ -23,10 +23,8 @@ from reselling_service.sellers.client import open_line
 from reselling_service.services.queries import list_services
 from reselling_service.services.rules import Life
 from reselling_service.settings import ResellingSettings, get_settings
-from shared.contract.problems import INTERNAL_ERROR, UNAVAILABLE
 from shared.kit.db import ReadSession
 from shared.kit.principals import ClientId
-from shared.kit.problems import declare
 from shared.kit.readiness import ready_check
 from shared.kit.release import release
 from shared.kit.serving import serve
@@ -39,9 +37,9 @@ The reseller's service: clients and their money, tariffs of connected sellers at
 and services.
 
 * **Staff** (`/staff/v1`): `POST /staff/v1/login`, then *Authorize* with the token as
-  *staff session*.
+  *staff_session*.
 * **Clients** (`/client/v1`): `POST /client/v1/sign-up` or `/login`, then *Authorize* with the
-  token as *client session*.
+  token as *client_session*.
 
 Money is an integer of minor units (`{"amount": 990, "currency": "EUR"}` is 9.90). Lists come in
 pages: ask again with `after=<next>` until `next` is null. Every error is a
@@ -119,7 +117,7 @@ def _client_router() -> APIRouter:
 
 
 def _mounted(prefix: str, routers: list[APIRouter]) -> APIRouter:
-    parent = APIRouter(prefix=prefix, responses=declare(INTERNAL_ERROR, UNAVAILABLE))
+    parent = APIRouter(prefix=prefix)
     for router in routers:
         parent.include_router(router)
     return parent

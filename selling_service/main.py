@@ -26,10 +26,10 @@ from shared.contract.basics import BASE_PATH, CONTRACT_VERSION
 from shared.contract.offers import About
 from shared.contract.problems import (
     ADDRESS_NOT_ALLOWED,
-    INTERNAL_ERROR,
+    PLATFORM_FULL,
+    PLATFORM_REFUSED,
     RATE_LIMITED,
     UNAUTHORIZED,
-    UNAVAILABLE,
 )
 from shared.kit.problems import declare
 from shared.kit.readiness import ready_check
@@ -58,8 +58,8 @@ CAPABILITIES = {
 DESCRIPTION = """
 The provider's side: it owns tariffs, partners, their money, and the virtual machines.
 
-**Log in.** Staff: `POST /admin/v1/login`, then *Authorize* → *staff session* with the token. A
-partner: *Authorize* → *partner key* with a key (`tps_…`) that staff made.
+**Log in.** Staff: `POST /admin/v1/login`, then *Authorize* → *staff_session* with the token. A
+partner: *Authorize* → *partner_key* with a key (`tps_…`) that staff made.
 
 **The story of an order**
 1. Staff create a partner, an installation and a key: `POST /admin/v1/partners` and below.
@@ -103,9 +103,9 @@ _about = APIRouter(tags=["about"])
     "/about",
     summary="Who answers",
     description="Answers whatever the edition and whatever the state of the partner.",
-    responses=declare(UNAUTHORIZED, ADDRESS_NOT_ALLOWED, RATE_LIMITED, INTERNAL_ERROR, UNAVAILABLE),
+    responses=declare(UNAUTHORIZED, ADDRESS_NOT_ALLOWED, RATE_LIMITED),
 )
-async def about(runtime: RuntimeDep, principal: Annotated[PartnerPrincipal, needs()]) -> About:
+async def read_about(runtime: RuntimeDep, principal: Annotated[PartnerPrincipal, needs()]) -> About:
     """What a reseller asks before anything else."""
     settings = runtime.settings
     return About(
@@ -167,6 +167,7 @@ def create_app(settings: SellingSettings | None = None) -> FastAPI:
         lifespan=lifespan,
         ready=ready_check(runtime.staff, migrations=MIGRATIONS),
         max_body_bytes=settings.max_body_bytes,
+        told_problems=(PLATFORM_FULL, PLATFORM_REFUSED),
     )
 
 

@@ -113,13 +113,13 @@ async def log_out(
 
 
 @_client.get("/me", summary="Your profile", responses=declare(UNAUTHORIZED))
-async def read_own(client_id: CurrentClient, session: ClientRead) -> ProfileView:
+async def read_own_profile(client_id: CurrentClient, session: ClientRead) -> ProfileView:
     """What you told us of yourself."""
     return _own(await queries.get_client(session, client_id))
 
 
 @_client.patch("/me", summary="Change your profile", responses=declare(UNAUTHORIZED, *_BODY))
-async def change_own(
+async def change_own_profile(
     body: ProfileChange, client_id: CurrentClient, session: ClientWrite
 ) -> ProfileView:
     """Fields that are left out stay as they are."""

@@ -75,7 +75,7 @@ async def _check_open(session: ReadSession, client_id: ClientId) -> None:
 
 
 @_client.post("/orders", status_code=201, summary="Order a service", responses=declare(*_ORDER))
-async def order_own(
+async def place_own_order(
     client_id: CurrentClient, session: ClientWrite, new: NewOrder, key: RequestKey = None
 ) -> OrderView:
     """The money is held now, and charged when the service is active.
@@ -93,7 +93,9 @@ async def order_own(
 
 
 @_client.post("/quotes", summary="What would it cost?", responses=declare(*_QUOTE))
-async def quote_own(client_id: CurrentClient, session: ClientRead, new: NewQuote) -> QuoteView:
+async def quote_own_order(
+    client_id: CurrentClient, session: ClientRead, new: NewQuote
+) -> QuoteView:
     """Nothing is held by asking."""
     return await actions.quote(session, client_id, new)
 

@@ -14,7 +14,7 @@ ClientId = NewType("ClientId", UUID)
 ClientResolver = Callable[[Request, str], Awaitable[ClientId | None]]
 
 client_bearer = HTTPBearer(
-    scheme_name="client session", description="The token of a client's login.", auto_error=False
+    scheme_name="client_session", description="The token of a client's login.", auto_error=False
 )
 
 

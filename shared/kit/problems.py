@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
+from uuid import UUID
 
 import asyncpg
 from fastapi import FastAPI, Request
@@ -14,6 +15,8 @@ from starlette.exceptions import HTTPException
 from shared.contract import problems as catalogue
 from shared.contract.problems import PROBLEM_MEDIA_TYPE, FieldError, Problem, ProblemType
 from shared.kit.telemetry import current_request_id
+
+_EXAMPLE_REQUEST = UUID("0197c7a4-55d0-7b6e-9d53-3a4f2f1f7c11")
 
 
 class ProblemError(Exception):
@@ -74,11 +77,32 @@ def declare(*types: ProblemType) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": "; ".join(f"`{type_.code}`: {type_.title}" for type_ in found),
-            "model": Problem,
-            "content": {PROBLEM_MEDIA_TYPE: {}},
+            "content": {
+                PROBLEM_MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {type_.code: example(type_) for type_ in found},
+                }
+            },
         }
         for status, found in sorted(by_status.items())
     }
+
+
+def example(type_: ProblemType) -> dict[str, Any]:
+    """A problem as OpenAPI shows it; `shared.kit.openapi` gathers them, each once."""
+    body = Problem(
+        type=type_.uri,
+        title=type_.title,
+        status=type_.status,
+        detail="What happened, and what to do about it.",
+        instance="/the/path/that/was/asked",
+        code=type_.code,
+        outcome="refused" if type_.refused else None,
+        request_id=_EXAMPLE_REQUEST,
+        errors=[],
+        blockers=[],
+    )
+    return {"summary": type_.title, "value": body.model_dump(mode="json")}
 
 
 # SQLSTATE: deadlock, serialization, lock time-out, shutting down, starting up, too many of us.

@@ -18,8 +18,10 @@ from starlette.exceptions import HTTPException
 
 from shared.contract import problems as catalogue
 from shared.contract.basics import BASE_PATH, CONTRACT_HEADER, CONTRACT_VERSION, REQUEST_ID_HEADER
-from shared.contract.problems import PROBLEM_MEDIA_TYPE
-from shared.kit.problems import ProblemError, install_problem_handlers
+from shared.contract.problems import PROBLEM_MEDIA_TYPE, ProblemType
+from shared.kit.openapi import API, operation_id
+from shared.kit.pages import install_pages
+from shared.kit.problems import ProblemError, declare, install_problem_handlers
 from shared.kit.telemetry import current_request_id, in_trace
 
 Scope = MutableMapping[str, Any]
@@ -31,6 +33,11 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 _log = structlog.get_logger("access")
 _ANSWERS = Counter("tandem_http_answers_total", "Answers", ["method", "route", "status"])
 _SECONDS = Histogram("tandem_http_seconds", "Time to the first byte", ["method", "route"])
+
+
+# What routes needn't declare themselves: any may answer so.
+_FROM_THE_EDGE = declare(catalogue.BODY_TOO_LARGE, catalogue.INTERNAL_ERROR)
+_FROM_EVERY_ROUTE = {**_FROM_THE_EDGE, **declare(catalogue.UNAVAILABLE)}
 
 
 class Edge:
@@ -62,7 +69,6 @@ class Edge:
                     out[REQUEST_ID_HEADER] = str(current_request_id())
                     out["traceparent"] = trace.header()
                     # What a dependency wants on every answer, also on problems and raw responses.
-                    out.update(scope.get("answer_headers", {}))
                     out.update(scope.get("answer_headers", {}))
                     if scope["path"].startswith(BASE_PATH):
                         out[CONTRACT_HEADER] = CONTRACT_VERSION
@@ -151,21 +157,29 @@ def create_api(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     ready: ReadyCheck,
     max_body_bytes: int,
+    told_problems: Sequence[ProblemType] = (),
 ) -> FastAPI:
-    """The application with its routers, `/healthz`, `/readyz`, `/metrics` and `/docs`."""
-    app = FastAPI(
+    """The application with its routers, `/healthz`, `/readyz`, `/metrics` and the pages for people.
+
+    `told_problems` are those that bodies tell of, besides what the routes declare.
+    """
+    app = API(
         title=title,
         description=description,
         version=version,
         openapi_tags=list(tags),
         lifespan=lifespan,
         redirect_slashes=False,
-        swagger_ui_parameters={"persistAuthorization": True, "docExpansion": "none"},
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=operation_id,
     )
+    app.told_problems = told_problems
     install_problem_handlers(app)
     for router in routers:
-        app.include_router(router)
-    app.include_router(_operations(ready))
+        app.include_router(router, responses=_FROM_EVERY_ROUTE)
+    app.include_router(_operations(ready), responses=_FROM_THE_EDGE)
+    install_pages(app)
     app.add_middleware(Edge, max_body_bytes=max_body_bytes)
     # Set when the process is told to stop: endless answers end then.
     app.state.stopping = asyncio.Event()
@@ -185,7 +199,7 @@ def _operations(ready: ReadyCheck) -> APIRouter:
         "/readyz",
         summary="The service can work",
         description="Looks at the database, the migrations and the workers' heartbeat.",
-        responses={503: {"description": "Something that is needed isn't there"}},
+        responses={503: {"description": "What is false isn't there", "model": dict[str, bool]}},
     )
     async def readyz(response: Response) -> dict[str, bool]:
         checks = await ready()

@@ -67,7 +67,7 @@ async def test_every_route_names_its_session_but_those_that_open_one(house: Hous
         if not path.startswith(("/staff/", "/client/")) or path in _OPEN:
             assert "security" not in operation, path
             continue
-        scheme = "staff session" if path.startswith("/staff/") else "client session"
+        scheme = "staff_session" if path.startswith("/staff/") else "client_session"
         assert operation["security"] == [{scheme: []}], (method, path)
 
 
@@ -83,7 +83,7 @@ async def test_the_pages_load_and_can_authorize(house: House) -> None:
     page = await house.http.get("/docs")
     assert page.status_code == 200
     schemes = (await openapi(house))["components"]["securitySchemes"]
-    assert set(schemes) == {"staff session", "client session"}
+    assert set(schemes) == {"staff_session", "client_session"}
 
 
 async def test_the_clock_can_be_moved_in_a_sandbox_only(

@@ -88,7 +88,7 @@ async def test_every_tag_that_is_used_is_described(selling_database_url: str) ->
     used = {tag for one in operations for tag in one["tags"]}
     assert used == {tag["name"] for tag in TAGS} - {"sandbox"}
     assert [one["operationId"] for one in operations if not one.get("summary")] == []
-    assert set(document["components"]["securitySchemes"]) == {"partner key", "staff session"}
+    assert set(document["components"]["securitySchemes"]) == {"partner_key", "staff_session"}
 
 
 async def test_the_clock_can_be_moved_in_a_sandbox_only(selling_database_url: str) -> None:

@@ -67,7 +67,7 @@ async def _by_client(
 
 
 @router.get("", summary="Your services", responses=declare(*ONE, CURSOR_INVALID))
-async def list_own(
+async def list_own_services(
     client_id: CurrentClient,
     session: ClientRead,
     limit: Limit = DEFAULT_LIMIT,
@@ -80,7 +80,7 @@ async def list_own(
 
 
 @router.get("/{service_id}", summary="One of your services", responses=declare(*ONE))
-async def get_own(
+async def get_own_service(
     client_id: CurrentClient, session: ClientRead, service_id: ServiceId
 ) -> ClientServiceView:
     """State, addresses, term, and what is under way."""
@@ -89,7 +89,7 @@ async def get_own(
 
 
 @router.patch("/{service_id}", summary="Change display name or renewal", responses=declare(*WISH))
-async def change_own(
+async def change_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId, change: ServiceChange
 ) -> ClientServiceView:
     """Both stay here; the provider hears of neither."""
@@ -102,7 +102,7 @@ async def change_own(
     summary="Suspend your service",
     responses=declare(*WISH),
 )
-async def suspend_own(
+async def suspend_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId
 ) -> ClientServiceView:
     """The VM is stopped and nobody starts it until you resume it. The term runs on."""
@@ -121,7 +121,7 @@ async def suspend_own(
     summary="Lift your own suspension",
     responses=declare(*WISH, NOT_YOURS_TO_RESUME),
 )
-async def resume_own(
+async def resume_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId
 ) -> ClientServiceView:
     """Others' suspensions stay; where only those stand, they are named."""
@@ -138,7 +138,7 @@ async def resume_own(
     summary="Start the VM",
     responses=declare(*WISH, SERVICE_SUSPENDED),
 )
-async def start_own(
+async def start_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId
 ) -> ClientServiceView:
     """A suspended service isn't started: `blockers` say by whom it is suspended."""
@@ -155,7 +155,7 @@ async def start_own(
     summary="Stop the VM",
     responses=declare(*WISH),
 )
-async def stop_own(
+async def stop_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId
 ) -> ClientServiceView:
     """Nothing is sent where it is stopped already."""
@@ -172,7 +172,7 @@ async def stop_own(
     summary="Restart the VM",
     responses=declare(*WISH, SERVICE_SUSPENDED),
 )
-async def restart_own(
+async def restart_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId
 ) -> ClientServiceView:
     """A repeated click joins the restart that is under way."""
@@ -189,7 +189,7 @@ async def restart_own(
     summary="Change the host name",
     responses=declare(*WISH, UNDER_WAY),
 )
-async def rename_own(
+async def rename_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId, body: Rename
 ) -> ClientServiceView:
     """The VM sees it at its next start."""
@@ -206,7 +206,7 @@ async def rename_own(
     summary="End your service",
     responses=declare(*WISH),
 )
-async def terminate_own(
+async def terminate_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId, body: Terminate
 ) -> ClientServiceView:
     """Now, or when the paid term is over. It is no longer renewed."""
@@ -223,7 +223,7 @@ async def terminate_own(
     summary="Take your termination back",
     responses=declare(*WISH, *RESTORES),
 )
-async def restore_own(
+async def restore_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId, body: Restore
 ) -> ClientServiceView:
     """As long as its data is kept; a term that is over must be renewed with it."""
@@ -240,7 +240,7 @@ async def restore_own(
     summary="Prolong by one term",
     responses=declare(*WISH, *RENEWS),
 )
-async def renew_own(
+async def renew_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId, body: Renew
 ) -> ClientServiceView:
     """The price is held now and charged when the provider has prolonged it."""

@@ -91,7 +91,7 @@ def _side(cause: Cause) -> Side:
 
 
 @router.get("", summary="All services", responses=declare(*ONE, CURSOR_INVALID))
-async def list_all(
+async def list_services(
     *,
     staff: AnyStaff,
     session: StaffRead,
@@ -118,7 +118,9 @@ async def list_all(
 
 
 @router.get("/{service_id}", summary="One service", responses=declare(*ONE))
-async def get_any(staff: AnyStaff, session: StaffRead, service_id: ServiceId) -> StaffServiceView:
+async def get_service(
+    staff: AnyStaff, session: StaffRead, service_id: ServiceId
+) -> StaffServiceView:
     """With what is wanted, what was heard, and whether they agree."""
     service = await queries.get_service(session, staff, service_id=service_id)
     return (await _for_staff(session, [service]))[0]
@@ -127,7 +129,7 @@ async def get_any(staff: AnyStaff, session: StaffRead, service_id: ServiceId) ->
 @router.patch(
     "/{service_id}", summary="Change display name or renewal", responses=declare(*_STAFF_WISH)
 )
-async def change_any(
+async def change_service(
     staff: OperatorStaff, session: StaffWrite, service_id: ServiceId, change: ServiceChange
 ) -> StaffServiceView:
     """Both stay here; the seller hears of neither."""

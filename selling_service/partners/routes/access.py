@@ -23,7 +23,7 @@ from shared.kit.keys import split_key
 from shared.kit.rates import Limits
 
 _bearer = HTTPBearer(
-    scheme_name="partner key",
+    scheme_name="partner_key",
     description="A key that the provider made for an installation of a partner: `tps_…`.",
     auto_error=False,
 )

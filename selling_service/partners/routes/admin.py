@@ -178,6 +178,7 @@ async def read_keys(
 
 @_admin.post(
     "/partners/{partner_id}/keys/{key_id}/rotate",
+    name="rotate_key",
     status_code=201,
     summary="Rotate a key",
     description="Owners and operators. Makes a new key with the same settings; the old one stays "
@@ -201,6 +202,7 @@ async def rotate(
 
 @_admin.post(
     "/partners/{partner_id}/keys/{key_id}/revoke",
+    name="revoke_key",
     summary="Revoke a key",
     description="Owners and operators. At once and for good; a stream that is open with it ends.",
     responses=declare(*FOR_SOME_ROLES, INVALID_REQUEST, NOT_FOUND),

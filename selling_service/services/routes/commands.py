@@ -213,6 +213,7 @@ async def restore_service(caller: Manager, service_ref: UUID, body: RestoreReque
 
 @router.post(
     "/commands/{command_id}/cancel",
+    name="cancel_command",
     summary="Cancel a command",
     description="One that never arrived is burned: if it comes later, it is refused as "
     "`command_cancelled`. A queued one is taken back and its hold released.",

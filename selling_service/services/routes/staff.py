@@ -93,7 +93,7 @@ async def get_service(
     summary="Suspend in the provider's name",
     responses=declare(*_CHANGE, NOT_THE_PROVIDERS),
 )
-async def suspend(
+async def suspend_service(
     staff: OperatorStaff,
     session: StaffWrite,
     service_id: UUID,
@@ -113,7 +113,7 @@ async def suspend(
     summary="Lift the provider's suspension",
     responses=declare(*_CHANGE, NOT_THE_PROVIDERS, catalogue.BLOCKED_BY_SUSPENSIONS),
 )
-async def resume(
+async def resume_service(
     staff: OperatorStaff, session: StaffWrite, service_id: UUID, body: schemas.StaffActor
 ) -> schemas.StaffOperationView:
     """Lift `provider` or `abuse`."""
@@ -130,7 +130,7 @@ async def resume(
     summary="Terminate in the provider's name",
     responses=declare(*_CHANGE),
 )
-async def terminate(
+async def terminate_service(
     staff: OperatorStaff, session: StaffWrite, service_id: UUID, body: TerminateRequest
 ) -> schemas.StaffOperationView:
     """End the service; only the provider restores it."""
@@ -147,7 +147,7 @@ async def terminate(
     summary="Take the provider's termination back",
     responses=declare(*_CHANGE),
 )
-async def restore(
+async def restore_service(
     staff: OperatorStaff, session: StaffWrite, service_id: UUID
 ) -> schemas.StaffOperationView:
     """Restore what the provider terminated, while it is retained and paid for."""
@@ -205,7 +205,7 @@ async def get_operation(
     summary="Try a waiting operation again now",
     responses=declare(*_GATE, catalogue.NOT_FOUND, OPERATION_NOT_RETRYABLE),
 )
-async def retry(
+async def retry_operation(
     staff: OperatorStaff, session: StaffWrite, operation_id: UUID
 ) -> schemas.StaffOperationView:
     """Put a waiting operation at the head of its line again."""

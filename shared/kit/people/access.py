@@ -17,7 +17,7 @@ from shared.kit.runtime import Runtime
 from shared.kit.settings import ServiceSettings
 
 _bearer = HTTPBearer(
-    scheme_name="staff session",
+    scheme_name="staff_session",
     description="The token of a login of the staff: `POST …/login` gives one.",
     auto_error=False,
 )

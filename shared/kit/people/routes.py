@@ -71,9 +71,10 @@ def _session_routes(people: People, guard: StaffGuard) -> APIRouter:
 
     @router.post(
         "/login",
+        name="log_in",
         status_code=201,
         summary="Log in",
-        description="Gives a session of 12 hours. Paste its token into Authorize, staff session. "
+        description="Gives a session of 12 hours. Paste its token into Authorize, staff_session. "
         "After 10 wrong passwords the login is locked for 5 minutes.",
         responses=declare(*WITH_BODY, UNAUTHORIZED, RATE_LIMITED, UNAVAILABLE),
     )
@@ -85,6 +86,7 @@ def _session_routes(people: People, guard: StaffGuard) -> APIRouter:
 
     @router.post(
         "/logout",
+        name="log_out",
         status_code=204,
         dependencies=[Depends(guard.having(EVERYBODY))],
         summary="Log out",
@@ -101,7 +103,7 @@ def _me_routes(people: People, guard: StaffGuard) -> APIRouter:
     router = APIRouter(tags=["login"])
 
     @router.get("/me", summary="Who am I", responses=declare(*FOR_EVERY_ROUTE))
-    async def me(
+    async def get_me(
         person: Annotated[StaffPrincipal, Depends(guard.having(EVERYBODY))], session: StaffRead
     ) -> StaffOutput:
         return _staff_output(await find_member(session, people, staff_id=person.id))

@@ -24,7 +24,7 @@ def test_every_route_but_the_login_wants_a_session_and_says_so() -> None:
     assert len(found) == 11
     for name, operation in found.items():
         public = name.split()[1] in PUBLIC
-        assert operation.get("security") == (None if public else [{"staff session": []}]), name
+        assert operation.get("security") == (None if public else [{"staff_session": []}]), name
         assert operation["summary"], name
         assert {"401", "503"} <= operation["responses"].keys(), name
 

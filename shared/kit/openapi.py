@@ -1,0 +1,71 @@
+"""Makes the OpenAPI document of either service whole: names of operations, and each problem once.
+
+It knows nothing of what the routes do.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from shared.contract.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemType
+from shared.kit.problems import example
+
+Document = dict[str, Any]
+
+
+def operation_id(route: APIRoute) -> str:
+    """Whose API it is of, and the route's own name: `partner_order_service`."""
+    parts = route.path_format.split("/")
+    audience = parts[1:2] if parts[2:3] == ["v1"] else []
+    return "_".join([*audience, route.name])
+
+
+class API(FastAPI):
+    """An application whose document holds every problem once, with an example.
+
+    `told_problems` stand in bodies only, never in an answer's status: what an operation ended with.
+    """
+
+    told_problems: Sequence[ProblemType] = ()
+
+    def openapi(self) -> Document:
+        """The document, made when it is first asked for."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            _gather_problems(document, self.told_problems)
+            self.openapi_schema = document
+        return self.openapi_schema
+
+
+def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
+    """Method in capitals, path and operation of each route."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def problem_codes(operation: Document) -> dict[str, set[str]]:
+    """The codes of problems by status, as text, that an operation declares."""
+    return {
+        status: set(response["content"][PROBLEM_MEDIA_TYPE].get("examples", ()))
+        for status, response in operation["responses"].items()
+        if PROBLEM_MEDIA_TYPE in response.get("content", ())
+    }
+
+
+def _gather_problems(document: Document, told: Sequence[ProblemType]) -> None:
+    found = {type_.code: example(type_) for type_ in told}
+    for _, _, operation in operations(document):
+        for response in operation["responses"].values():
+            content = response.get("content", {}).get(PROBLEM_MEDIA_TYPE)
+            if content is not None:
+                found.update(content["examples"])
+                content["examples"] = {
+                    code: {"$ref": f"#/components/examples/{code}"} for code in content["examples"]
+                }
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {}).update(schema.pop("$defs"), Problem=schema)
+    components["examples"] = dict(sorted(found.items()))
