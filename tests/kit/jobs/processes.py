@@ -20,7 +20,7 @@ class WorkerProcess:
     async def began(self, job_number: int) -> None:
         """Wait until it has taken up this job."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await self.process.stdout.readline() != f"began {job_number}\n".encode():
                 pass
 
