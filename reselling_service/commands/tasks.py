@@ -194,10 +194,13 @@ async def _record_cancelling(
         outcome="accepted" if isinstance(reply, Remembered) else "refused",
         detail=f"cancel: {said}",
     )
+    locked = await _lock(session, command.id)
+    if locked is None:
+        return
     if isinstance(reply, Remembered):
-        await actions.settle_by_record(session, command, reply.record)
+        await actions.settle_by_record(session, locked, reply.record)
     else:
-        await actions.go_on_waiting(session, command)
+        await actions.go_on_waiting(session, locked)
 
 
 async def _look_up(runtime: ResellingRuntime, job: Job) -> Completion | None:

@@ -41,47 +41,31 @@ async def send_command(
     `summary` is shown to staff: nothing of the client's content belongs there. `hold_id` is the
     client's money, which is captured or released with the command.
     """
-    now = session.clock.now()
-    command_id = new_id()
-    job_id = await enqueue(
-        session,
-        FORWARD_JOB,
-        payload={"command_id": command_id},
-        lane=service_id,
-        tenant_id=client_id,
-        dedupe_key=f"{FORWARD_JOB}:{command_id}",
-        max_attempts=NO_LIMIT,
-    )
-    last = select(func.coalesce(func.max(Command.sequence), 0) + 1).where(
-        Command.service_id == service_id
-    )
-    time_limit = DEADLINES[kind]
-    statement = insert(Command).returning(Command)
-    made = await session.scalars(
-        statement,
-        {
-            "id": command_id,
-            "sequence": await session.scalar(last),
-            "seller_id": seller_id,
-            "client_id": client_id,
-            "service_id": service_id,
-            "service_ref": service_ref,
-            "kind": kind.value,
-            "asked_by": asked_by,
-            "path": path_of(kind, service_ref),
-            "body": session.vault.encrypt(body.model_dump_json(by_alias=True).encode()),
-            "summary": summary or {},
-            "state": CommandStatus.QUEUED,
-            "attempts": 0,
-            "job_id": job_id,
-            "hold_id": hold_id,
-            "deadline_at": now + time_limit if time_limit else None,
-            "next_attempt_at": now,
-            "traceparent": current_trace().header(),
-            "created_at": now,
-        },
-    )
-    return made.one()
+    command_id, now, limit = new_id(), session.clock.now(), DEADLINES[kind]
+    job_id = await _plan(session, command_id, lane=service_id, tenant_id=client_id)
+    last = select(func.max(Command.sequence)).where(Command.service_id == service_id)
+    values = {
+        "id": command_id,
+        "sequence": (await session.scalar(last) or 0) + 1,
+        "seller_id": seller_id,
+        "client_id": client_id,
+        "service_id": service_id,
+        "service_ref": service_ref,
+        "kind": kind.value,
+        "asked_by": asked_by,
+        "path": path_of(kind, service_ref),
+        "body": session.vault.encrypt(body.model_dump_json(by_alias=True).encode()),
+        "summary": summary or {},
+        "state": CommandStatus.QUEUED,
+        "attempts": 0,
+        "job_id": job_id,
+        "hold_id": hold_id,
+        "deadline_at": now + limit if limit else None,
+        "next_attempt_at": now,
+        "traceparent": current_trace().header(),
+        "created_at": now,
+    }
+    return (await session.scalars(insert(Command).returning(Command), values)).one()
 
 
 async def begin_attempt(session: WriteSession, command: Command) -> bool:
@@ -120,13 +104,17 @@ async def wait_until(session: WriteSession, command_id: UUID, at: datetime) -> N
 
 async def wake(session: WriteSession, command: Command) -> None:
     """Have a command sent now, and not when its back-off is over."""
-    await enqueue(
+    await _plan(session, command.id, lane=command.service_id, tenant_id=command.client_id)
+
+
+async def _plan(session: WriteSession, command_id: UUID, *, lane: UUID, tenant_id: UUID) -> int:
+    return await enqueue(
         session,
         FORWARD_JOB,
-        payload={"command_id": command.id},
-        lane=command.service_id,
-        tenant_id=command.client_id,
-        dedupe_key=f"{FORWARD_JOB}:{command.id}",
+        payload={"command_id": command_id},
+        lane=lane,
+        tenant_id=tenant_id,
+        dedupe_key=f"{FORWARD_JOB}:{command_id}",
         max_attempts=NO_LIMIT,
     )
 

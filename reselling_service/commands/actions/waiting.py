@@ -41,25 +41,20 @@ async def wish_cancelled(session: WriteSession, command: Command) -> bool:
 
 
 async def go_on_waiting(session: WriteSession, command: Command) -> None:
-    """Wait again: the seller works on it or is done. The deadline has had its chance."""
+    """Wait again: the seller works on it or is done. The deadline has had its chance.
+
+    The caller has just locked the command's row: an answer or a look-up may have come meanwhile.
+    """
     now = session.clock.now()
+    command.deadline_at = None
+    await session.flush()
     if command.operation_id is not None:
         soon = now + LOOK_UP_SOON
         await move(
-            session,
-            command,
-            CommandStatus.ACCEPTED,
-            since=_CANCELLING,
-            deadline_at=None,
-            next_attempt_at=soon,
+            session, command, CommandStatus.ACCEPTED, since=_CANCELLING, next_attempt_at=soon
         )
     elif await move(
-        session,
-        command,
-        CommandStatus.UNANSWERED,
-        since=_CANCELLING,
-        deadline_at=None,
-        next_attempt_at=now,
+        session, command, CommandStatus.UNANSWERED, since=_CANCELLING, next_attempt_at=now
     ):
         await wake(session, command)
 
