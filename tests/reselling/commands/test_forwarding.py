@@ -196,6 +196,9 @@ async def test_expired_key_waits_and_goes_on_when_it_is_replaced(rig: Rig) -> No
         assert waiting.state == "unanswered"
         assert await rig.hold_state(command.hold_id) == "open"
         async with rig.runtime.staff.write() as session:
+            later = "UPDATE jobs SET run_at = run_at + interval '1 hour' WHERE kind = 'forward'"
+            await session.execute(text(later))
+        async with rig.runtime.staff.write() as session:
             await change_access(
                 session,
                 Unattended.CLI,
