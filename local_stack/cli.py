@@ -127,11 +127,30 @@ def _hold(home: Home) -> None:
 
 
 @app.command()
-def down(context: typer.Context) -> None:
-    """Stop what `up` started, also after a crash; the data stay."""
+def down(
+    context: typer.Context,
+    *,
+    vms: Annotated[bool, typer.Option("--vms", help="End the QEMU machines, too.")] = False,
+) -> None:
+    """Stop what `up` started, also after a crash; the data stay, and so do real VMs."""
+    home: Home = context.obj
     with _clear_errors():
-        stopped = take_down(context.obj)
+        stopped = take_down(home)
         _console.print("The pair is stopped; its data stay." if stopped else "Nothing runs.")
+        if (home.folder / "qemu").exists():
+            _tell_of_machines(home.environment(), end=vms)
+
+
+def _tell_of_machines(environment: dict[str, str], *, end: bool) -> None:
+    # The driver's modules, which those without QEMU needn't wait for.
+    from local_stack.machines import end_machines, find_machines  # noqa: PLC0415
+
+    if end:
+        _console.print(f"{end_machines(environment)} virtual machines were ended.")
+        return
+    running = len(find_machines(environment))
+    if running:
+        _console.print(f"{running} virtual machines run on; `tandem down --vms` ends them.")
 
 
 @app.command()

@@ -31,7 +31,7 @@ class Surprise(Exception):
 
 
 def wait_for(
-    what: str, look: Callable[[], Found | None], *, seconds: float = 30.0
+    what: str, look: Callable[[], Found | None], *, seconds: float = 60.0
 ) -> tuple[Found, float]:
     """Look until there is something; it, and the seconds that it took. Raises Surprise."""
     began = time.monotonic()
@@ -347,7 +347,7 @@ class Client(Caller):
         return amount
 
     def wait_until(
-        self, service_id: str, *, seconds: float = 30.0, settled: bool = True, **wanted: object
+        self, service_id: str, *, seconds: float = 60.0, settled: bool = True, **wanted: object
     ) -> tuple[JSON, float]:
         """Wait until the service looks so (and nothing is under way); it, and how long it took."""
 

@@ -17,7 +17,7 @@ DISCOUNT = "20"
 MARKUP = "50"
 IMAGES = {"simulated": "debian-12", "qemu": "tandem-guest"}
 RAM_MIB = {"simulated": 1024, "qemu": 128}
-LONGEST = {"simulated": 30.0, "qemu": 120.0}
+LONGEST = {"simulated": 60.0, "qemu": 120.0}
 
 
 @dataclass(slots=True)

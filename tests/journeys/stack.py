@@ -22,6 +22,7 @@ from local_stack.demo.callers import JSON, Client, Provider, Reseller, wait_for
 from local_stack.demo.cast import IMAGES, LONGEST, RAM_MIB
 from local_stack.first_owners import make_first_owner
 from local_stack.home import PROGRAMS, guest_variables
+from local_stack.machines import end_machines
 from local_stack.processes import spawn, tail
 from shared.kit.vault import Vault
 
@@ -116,12 +117,13 @@ class Stack:
         self.close()
 
     def close(self) -> None:
-        """End everything."""
+        """End everything, machines too."""
         for caller in (self.admin, self.staff, *self._callers):
             caller.http.close()
         for name in list(self.processes):
             self.kill(name)
         self._spawner.shutdown()
+        end_machines(self.variables())
 
     def variables(self) -> dict[str, str]:
         """Return what every process of this pair sees."""
@@ -198,7 +200,7 @@ class Stack:
         return answer.status_code == httpx.codes.OK
 
     def wait_until(
-        self, look: Callable[[], Found | None], *, seconds: float = 30.0, what: str = ""
+        self, look: Callable[[], Found | None], *, seconds: float = 60.0, what: str = ""
     ) -> Found:
         """Look until there is something; Surprise after `seconds`."""
         return wait_for(what or repr(look), look, seconds=seconds)[0]
