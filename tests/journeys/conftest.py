@@ -52,3 +52,14 @@ def shared_stack(make_stack: MakeStack) -> Iterator[Stack]:
     """A pair that all tests of a file share; for those that leave it running."""
     with make_stack() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def common_stack(make_stack: MakeStack) -> Iterator[Stack]:
+    """A pair for all tests that bring partners and clients of their own.
+
+    They leave nothing under way, no process killed and the platform as it was. Its clock only moves
+    on, by hours.
+    """
+    with make_stack() as running:
+        yield running

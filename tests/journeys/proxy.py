@@ -154,8 +154,8 @@ class Proxy:
                 upstream = upstream or await Upstream.opened(self.target)
                 if not await self._exchange(sent, fault, upstream, writer):
                     return
-        except (OSError, asyncio.IncompleteReadError):
-            return
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            return  # one of the three has ended: the reseller, the seller, or this proxy
         finally:
             if upstream is not None:
                 upstream.close()
