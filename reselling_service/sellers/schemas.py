@@ -7,15 +7,17 @@ from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from reselling_service.sellers.models import Seller
 from reselling_service.sellers.rules import Circuit, circuit, clean_url
-from shared.contract.basics import CurrencyCode, Input, Output, Timestamp
+from shared.contract.basics import CurrencyCode, Input, Output, Timestamp, shown
 from shared.kit.clock import Clock
 
+_URL = "https://provider.example.com"
+_KEY = "tps_0196f0c47c1d7c5e9c573d4f6a1b2c3d_and-its-secret"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 SellerURL = Annotated[
     str,
     StringConstraints(max_length=500),
     AfterValidator(clean_url),
-    Field(examples=["https://provider.example.com"], description="Where the seller is reached."),
+    Field(examples=[_URL], description="Where the seller is reached."),
 ]
 
 
@@ -28,13 +30,15 @@ def _header_safe(key: SecretStr) -> SecretStr:
 
 SellerKey = Annotated[
     SecretStr,
-    Field(min_length=16, max_length=500, examples=["tps_0190…"]),
+    Field(min_length=16, max_length=500, examples=[_KEY]),
     AfterValidator(_header_safe),
 ]
 
 
 class NewSeller(Input):
     """A seller to be connected: our name for it, where it is, and the key it gave us."""
+
+    model_config = shown({"name": "Provider A", "url": _URL, "key": _KEY})
 
     name: Name
     url: SellerURL
@@ -44,12 +48,16 @@ class NewSeller(Input):
 class SellerChange(Input):
     """What is to be changed; fields left out stay."""
 
+    model_config = shown({"name": "Provider A, Frankfurt"})
+
     name: Name | None = None
     url: SellerURL | None = None
 
 
 class NewKey(Input):
     """A key that takes the place of the old one."""
+
+    model_config = shown({"key": _KEY})
 
     key: SellerKey
 

@@ -225,7 +225,7 @@ def may_renew_itself(heard: ServiceStatus | None) -> bool:
     return set(_actors(heard)) <= {Actor.EXPIRED, Actor.CLIENT}
 
 
-class ClientState(StrEnum):
+class ShownState(StrEnum):
     """Where a service stands, as its client is told."""
 
     WAITING = "waiting"
@@ -239,22 +239,22 @@ class ClientState(StrEnum):
 
 
 _SHOWN_STATES = {
-    ServiceState.ORDERED: ClientState.BUILDING,
-    ServiceState.PROVISIONING: ClientState.BUILDING,
-    ServiceState.TERMINATING: ClientState.ENDING,
-    ServiceState.TERMINATED: ClientState.TERMINATED,
-    ServiceState.DELETED: ClientState.DELETED,
-    ServiceState.FAILED: ClientState.CANCELLED,
+    ServiceState.ORDERED: ShownState.BUILDING,
+    ServiceState.PROVISIONING: ShownState.BUILDING,
+    ServiceState.TERMINATING: ShownState.ENDING,
+    ServiceState.TERMINATED: ShownState.TERMINATED,
+    ServiceState.DELETED: ShownState.DELETED,
+    ServiceState.FAILED: ShownState.CANCELLED,
 }
 _STATE_WORDS = {
-    ClientState.WAITING: "It was ordered and waits to be built.",
-    ClientState.BUILDING: "It is being built.",
-    ClientState.ACTIVE: "It is active.",
-    ClientState.SUSPENDED: "It is suspended.",
-    ClientState.ENDING: "It is being ended.",
-    ClientState.TERMINATED: "It was ended.",
-    ClientState.DELETED: "It was deleted.",
-    ClientState.CANCELLED: "The order came to nothing; the money set aside for it is free again.",
+    ShownState.WAITING: "It was ordered and waits to be built.",
+    ShownState.BUILDING: "It is being built.",
+    ShownState.ACTIVE: "It is active.",
+    ShownState.SUSPENDED: "It is suspended.",
+    ShownState.ENDING: "It is being ended.",
+    ShownState.TERMINATED: "It was ended.",
+    ShownState.DELETED: "It was deleted.",
+    ShownState.CANCELLED: "The order came to nothing; the money set aside for it is free again.",
 }
 _ORDER_WORDS = {
     "out_of_stock": "It is sold out at the moment.",
@@ -265,32 +265,30 @@ _ORDER_WORDS = {
 }
 
 
-def client_state(wanted: Wanted, heard: ServiceStatus | None, *, suspended: bool) -> ClientState:
+def client_state(wanted: Wanted, heard: ServiceStatus | None, *, suspended: bool) -> ShownState:
     """The state that is told to the client."""
     if wanted.life == Life.CANCELLED:
-        return ClientState.CANCELLED
+        return ShownState.CANCELLED
     if heard is not None and heard.state not in LIVE:
         return next(
             (shown for state, shown in _SHOWN_STATES.items() if state == heard.state),
-            ClientState.BUILDING,
+            ShownState.BUILDING,
         )
     if wanted.life == Life.TERMINATED and wanted.terminate_when == "now":
-        return ClientState.ENDING
+        return ShownState.ENDING
     if heard is None:
-        return ClientState.WAITING
-    return ClientState.SUSPENDED if suspended else ClientState.ACTIVE
+        return ShownState.WAITING
+    return ShownState.SUSPENDED if suspended else ShownState.ACTIVE
 
 
-def state_words(
-    state: ClientState, heard: ServiceStatus | None, blockers: Iterable[Blocker]
-) -> str:
+def state_words(state: ShownState, heard: ServiceStatus | None, blockers: Iterable[Blocker]) -> str:
     """The state in plain words."""
     words = [_STATE_WORDS[state]]
-    if state is ClientState.SUSPENDED:
+    if state is ShownState.SUSPENDED:
         words += [blocker.text for blocker in blockers]
     if heard is not None and heard.terminate_at is not None and heard.state in LIVE:
         words.append(f"It ends on {heard.terminate_at:%Y-%m-%d %H:%M} UTC.")
-    if state is ClientState.TERMINATED and heard is not None and heard.delete_at is not None:
+    if state is ShownState.TERMINATED and heard is not None and heard.delete_at is not None:
         words.append(f"Its data is kept until {heard.delete_at:%Y-%m-%d %H:%M} UTC.")
     return " ".join(words)
 

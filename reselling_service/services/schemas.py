@@ -14,7 +14,7 @@ from reselling_service.services.rules import (
     GONE,
     Blocker,
     Cause,
-    ClientState,
+    ShownState,
     Wanted,
     client_state,
     find_blockers,
@@ -30,6 +30,7 @@ from shared.contract.basics import (
     SuspensionReason,
     TerminateWhen,
     Timestamp,
+    shown,
 )
 from shared.contract.services import Hostname, ServiceStatus
 from shared.kit.text import Line, Lines
@@ -64,11 +65,15 @@ class StaffSuspend(Input):
 class StaffResume(Input):
     """Which of our suspensions is to be lifted."""
 
+    model_config = shown({"cause": "staff"})
+
     cause: Cause = Field(default=Cause.STAFF, examples=["staff"])
 
 
 class Rename(Input):
     """Another host name; the VM sees it at its next start."""
+
+    model_config = shown({"hostname": "web-2.example.com"})
 
     hostname: Hostname = Field(examples=["web-2.example.com"])
 
@@ -76,17 +81,23 @@ class Rename(Input):
 class Terminate(Input):
     """End the service now, or when the paid term is over."""
 
+    model_config = shown({"when": "period_end"})
+
     when: TerminateWhen = Field(default=TerminateWhen.PERIOD_END, examples=["period_end"])
 
 
 class Restore(Input):
     """Take a termination back. `renew` agrees to pay for a term where the paid one is over."""
 
+    model_config = shown({"renew": False})
+
     renew: bool = Field(default=False, examples=[False])
 
 
 class Renew(Input):
     """Prolong by one term. `paid_until`, as it was shown, keeps a repeated click from a second."""
+
+    model_config = shown({"paid_until": "2030-02-01T10:00:00Z"}, {})
 
     paid_until: AwareDatetime | None = Field(default=None, examples=["2026-06-01T10:00:00Z"])
 
@@ -114,7 +125,7 @@ class ClientServiceView(Output):
     name: str
     tariff_id: UUID
     tariff_name: str
-    state: ClientState
+    state: ShownState
     text: str = Field(description="The state in plain words.", examples=["It is active."])
     suspended_by: list[SuspensionView]
     power: str | None = Field(description="What was last seen: running or stopped.")
@@ -187,7 +198,7 @@ def client_view(
         state=state,
         text=state_words(state, heard, blockers),
         suspended_by=[_suspension(blocker) for blocker in blockers]
-        if state is ClientState.SUSPENDED
+        if state is ShownState.SUSPENDED
         else [],
         power=service.heard_power,
         hostname=vault.decrypt_text(service.hostname),

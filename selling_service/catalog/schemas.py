@@ -8,8 +8,9 @@ from uuid import UUID
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
+from pydantic.config import JsonDict
 
-from shared.contract.basics import Input, Output, Period, Timestamp
+from shared.contract.basics import Input, Output, Period, Timestamp, shown
 from shared.kit.moments import Moment
 from shared.kit.text import Line
 
@@ -31,10 +32,20 @@ Price = Annotated[
 Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2, examples=["12.5"])]
 Stock = Annotated[int, Field(ge=0, le=BIGGEST_INT, examples=[100])]
 PlatformName = Literal["simulated", "qemu"]
+_SIZE: JsonDict = {
+    "vcpu": 1,
+    "ram_mib": 1024,
+    "disk_gib": 10,
+    "ipv4": 1,
+    "os_templates": ["debian-12"],
+    "prices": {"month": {"price": "990", "setup_fee": "0"}},
+}
 
 
 class DataCenterInput(Input):
     """A place where VMs live. Its capacity comes from the platform."""
+
+    model_config = shown({"code": "fra1", "title": "Frankfurt 1", "platform": "simulated"})
 
     code: Code = Field(examples=["fra1"])
     title: Line = Field(examples=["Frankfurt 1"])
@@ -44,6 +55,8 @@ class DataCenterInput(Input):
 
 class DataCenterChangeInput(Input):
     """What shall be different; what is left out or null stays."""
+
+    model_config = shown({"title": "Frankfurt 1 (full)", "open": False})
 
     title: Line | None = None
     open: bool | None = Field(default=None, description="false: no new services here.")
@@ -74,6 +87,8 @@ class DataCenterOutput(Output):
 class OSTemplateInput(Input):
     """An operating system; `image` is its name on the platform."""
 
+    model_config = shown({"code": "debian-12", "title": "Debian 12", "image": "debian-12"})
+
     code: Code = Field(examples=["debian-12"])
     title: Line = Field(examples=["Debian 12"])
     image: Line = Field(examples=["debian-12"])
@@ -81,6 +96,8 @@ class OSTemplateInput(Input):
 
 class OSTemplateChangeInput(Input):
     """What shall be different; what is left out or null stays."""
+
+    model_config = shown({"image": "debian-12.7"})
 
     title: Line | None = None
     image: Line | None = None
@@ -117,11 +134,17 @@ class VersionSpec(Input):
 class VersionInput(VersionSpec):
     """A new version. It takes effect now, or later where a time is given."""
 
+    model_config = shown({**_SIZE, "effective_from": "2030-01-01T00:00:00Z"})
+
     effective_from: Moment | None = Field(default=None, examples=["2030-01-01T00:00:00Z"])
 
 
 class TariffInput(VersionInput):
     """A new tariff with its first version."""
+
+    model_config = shown(
+        {"code": "vps-1", "title": "VPS 1", "data_center": "fra1", "stock": 100, **_SIZE}
+    )
 
     code: Code
     title: Line = Field(examples=["VPS 1"])
@@ -132,6 +155,8 @@ class TariffInput(VersionInput):
 class TariffChangeInput(Input):
     """What shall be different; what is left out or null stays."""
 
+    model_config = shown({"withdrawn": True})
+
     title: Line | None = None
     withdrawn: bool | None = Field(
         default=None, description="true: no new orders; services that run are renewed as before."
@@ -141,13 +166,24 @@ class TariffChangeInput(Input):
 class StockInput(Input):
     """What may still be sold from now on."""
 
+    model_config = shown({"stock": 50}, {"stock": None})
+
     stock: Stock | None = Field(description="null: not counted.", examples=[50])
 
 
 class StockAdjustInput(Input):
     """By how much the stock becomes more (or, negative, less)."""
 
+    model_config = shown({"by": 10})
+
     by: int = Field(ge=-BIGGEST_INT, le=BIGGEST_INT, examples=[10])
+
+
+class PriceOutput(Output):
+    """List price and set-up fee of one period, in minor units with up to six decimals."""
+
+    price: Decimal
+    setup_fee: Decimal
 
 
 class VersionOutput(Output):
@@ -161,7 +197,7 @@ class VersionOutput(Output):
     disk_gib: int
     ipv4: int
     os_templates: list[str]
-    prices: Mapping[Period, PriceInput]
+    prices: Mapping[Period, PriceOutput]
     created_at: Timestamp
 
 
@@ -182,6 +218,8 @@ class TariffOutput(Output):
 class OfferInput(Input):
     """The partner may resell the tariff, with this discount off price and set-up fee."""
 
+    model_config = shown({"discount_percent": "12.5"})
+
     discount_percent: Percent = Decimal(0)
 
 
@@ -198,11 +236,15 @@ class OfferOutput(Output):
 class TariffDocument(TariffInput):
     """A tariff as a file says it. `stock` counts for a new tariff only: sales have changed it."""
 
+    model_config = shown({"code": "vps-1", "title": "VPS 1", "data_center": "fra1", **_SIZE})
+
     withdrawn: bool = False
 
 
 class OfferDocument(OfferInput):
     """An offer as a file says it, by names."""
+
+    model_config = shown({"partner": "Reseller A", "tariff": "vps-1", "discount_percent": "12.5"})
 
     partner: Line
     tariff: Code
@@ -210,6 +252,14 @@ class OfferDocument(OfferInput):
 
 class CatalogueDocument(Input):
     """A whole catalogue: what it names is made or changed, what it doesn't name is left."""
+
+    model_config = shown(
+        {
+            "data_centers": [{"code": "fra1", "title": "Frankfurt 1"}],
+            "os_templates": [{"code": "debian-12", "title": "Debian 12", "image": "debian-12"}],
+            "tariffs": [{"code": "vps-1", "title": "VPS 1", "data_center": "fra1", **_SIZE}],
+        }
+    )
 
     data_centers: list[DataCenterInput] = Field(default_factory=list, max_length=1000)
     os_templates: list[OSTemplateInput] = Field(default_factory=list, max_length=1000)

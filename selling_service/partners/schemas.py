@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from selling_service.partners.models import Installation, Partner, PartnerKey
 from selling_service.partners.rules import PartnerState
-from shared.contract.basics import Input, Output, Scope, Timestamp
+from shared.contract.basics import Input, Output, Scope, Timestamp, shown
 from shared.kit.text import Line
 
 DEFAULT_OVERLAP = timedelta(hours=24)
@@ -32,11 +32,15 @@ Scopes = Annotated[
 class PartnerInput(Input):
     """A new partner."""
 
+    model_config = shown({"name": "Reseller A"})
+
     name: Line = Field(examples=["Reseller A"])
 
 
 class PartnerChangeInput(Input):
     """What shall be different; what is left out or null stays."""
+
+    model_config = shown({"state": "no_new_orders"})
 
     name: Line | None = Field(default=None, examples=["Reseller A"])
     state: PartnerState | None = Field(default=None, examples=["no_new_orders"])
@@ -54,6 +58,8 @@ class PartnerOutput(Output):
 class InstallationInput(Input):
     """A new reselling installation of a partner."""
 
+    model_config = shown({"name": "shop-1"})
+
     name: Line = Field(examples=["shop-1"])
 
 
@@ -69,6 +75,22 @@ class InstallationOutput(Output):
 class KeyInput(Input):
     """A new key."""
 
+    model_config = shown(
+        {
+            "installation_id": "0196f0c4-7c1d-7c5e-9c57-3d4f6a1b2c3d",
+            "name": "production",
+            "scopes": [
+                "services:read",
+                "services:order",
+                "services:manage",
+                "events:read",
+                "money:read",
+            ],
+            "allowed_networks": [],
+            "expires_at": None,
+        }
+    )
+
     installation_id: UUID
     name: Line = Field(examples=["production"])
     scopes: Scopes
@@ -80,6 +102,8 @@ class KeyInput(Input):
 
 class RotationInput(Input):
     """For how long the old key is good beside the new one."""
+
+    model_config = shown({"overlap_seconds": 3600})
 
     overlap_seconds: int = Field(
         default=int(DEFAULT_OVERLAP.total_seconds()),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.contract.basics import Input
+from shared.contract.basics import Input, shown
 
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Much = Annotated[int, Field(ge=0, le=2**53 - 1)]
@@ -24,6 +24,11 @@ class BehaviourInput(Input):
 
     `faults` by name of the driver's call, e.g. `create_vm`; `*` is for all others.
     """
+
+    model_config = shown(
+        {"delay_ms": 500, "faults": {"create_vm": {"kind": "unavailable", "times": 2}}},
+        {},
+    )
 
     vms: Count = 100_000
     vcpu: Count = 1_000_000

@@ -6,9 +6,10 @@ Input models forbid unknown fields, output models ignore them, so that a newer s
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.config import JsonDict
 
 CONTRACT_MAJOR = 1
 CONTRACT_VERSION = "1.0"
@@ -27,6 +28,11 @@ class Input(BaseModel):
     """What a caller sends. Unknown fields are refused: nothing slips through unseen."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+def shown(*examples: JsonDict) -> ConfigDict:
+    """What the documentation shows of a model: whole bodies that can be sent as they are."""
+    return ConfigDict(json_schema_extra={"examples": list(examples)})
 
 
 class Output(BaseModel):
@@ -191,3 +197,8 @@ class Page(Output, Generic[Item]):
 
     items: list[Item]
     next: str | None
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """The name that the documentation shows: `PartnerOutputPage`."""
+        return f"{params[0].__name__}Page"

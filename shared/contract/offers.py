@@ -15,6 +15,7 @@ from shared.contract.basics import (
     Period,
     Timestamp,
     UnitPrice,
+    shown,
 )
 
 
@@ -92,6 +93,16 @@ class QuoteKind(StrEnum):
 
 class QuoteRequest(Input):
     """An order is named by tariff, version and period; the others by `service_ref`."""
+
+    model_config = shown(
+        {
+            "kind": "order",
+            "tariff_id": "0196f0c4-7c1d-7c5e-9c57-3d4f6a1b2c3d",
+            "tariff_version": 1,
+            "period": "month",
+        },
+        {"kind": "renew", "service_ref": "5b0c1f0e-8f5e-4c5e-9c57-3d4f6a1b2c3d"},
+    )
 
     kind: QuoteKind
     tariff_id: UUID | None = None

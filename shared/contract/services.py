@@ -21,6 +21,7 @@ from shared.contract.basics import (
     SuspensionReason,
     TerminateWhen,
     Timestamp,
+    shown,
 )
 
 _KEY_LINE = re.compile(
@@ -69,6 +70,24 @@ class OrderOptions(Input):
 class OrderRequest(Input):
     """An order. `max_price` is the total of the first charge with set-up fee."""
 
+    model_config = shown(
+        {
+            "service_ref": "5b0c1f0e-8f5e-4c5e-9c57-3d4f6a1b2c3d",
+            "client_ref": "c1a7c0de-0b1e-4d6f-8a68-4e5f7b2c3d4e",
+            "tariff_id": "0196f0c4-7c1d-7c5e-9c57-3d4f6a1b2c3d",
+            "tariff_version": 1,
+            "period": "month",
+            "options": {
+                "os": "debian-12",
+                "hostname": "web-1.example.com",
+                "ssh_keys": [
+                    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJlaXNwaWVsYmVpc3BpZWxiZWlzcGllbGJlaXNw"
+                ],
+            },
+            "max_price": {"amount": 990, "currency": "EUR"},
+        }
+    )
+
     service_ref: UUID
     client_ref: UUID
     tariff_id: UUID
@@ -81,12 +100,18 @@ class OrderRequest(Input):
 class RenewRequest(Input):
     """Prolong the term that ends at `from` by one period."""
 
+    model_config = shown(
+        {"from": "2030-02-01T10:00:00Z", "max_price": {"amount": 990, "currency": "EUR"}}
+    )
+
     from_: AwareDatetime = Field(alias="from")
     max_price: Money | None = None
 
 
 class SuspendRequest(Input):
     """Suspend in the name of `actor`."""
+
+    model_config = shown({"actor": "client", "reason": "requested"})
 
     actor: PartnerActor = PartnerActor.PARTNER
     reason: SuspensionReason = SuspensionReason.REQUESTED
@@ -95,15 +120,21 @@ class SuspendRequest(Input):
 class ResumeRequest(Input):
     """Lift the suspension of `actor`."""
 
+    model_config = shown({"actor": "client"})
+
     actor: PartnerActor = PartnerActor.PARTNER
 
 
 class PowerRequest(Input):
     """Start, stop and restart need no words."""
 
+    model_config = shown({})
+
 
 class RenameRequest(Input):
     """Another host name; the guest sees it at its next start."""
+
+    model_config = shown({"hostname": "web-2.example.com"})
 
     hostname: Hostname
 
@@ -111,11 +142,15 @@ class RenameRequest(Input):
 class TerminateRequest(Input):
     """End the service now, or when the paid term is over."""
 
+    model_config = shown({"when": "period_end"})
+
     when: TerminateWhen = TerminateWhen.NOW
 
 
 class RestoreRequest(Input):
     """Take a termination back. Without a future `paid_until`, `renew` must be true."""
+
+    model_config = shown({"renew": True, "max_price": {"amount": 990, "currency": "EUR"}})
 
     renew: bool = False
     max_price: Money | None = None

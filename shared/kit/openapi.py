@@ -4,7 +4,7 @@ It knows nothing of what the routes do.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -35,7 +35,7 @@ class API(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             _gather_problems(document, self.told_problems)
-            self.openapi_schema = document
+            self.openapi_schema = _with_plain_names(document)
         return self.openapi_schema
 
 
@@ -53,6 +53,24 @@ def problem_codes(operation: Document) -> dict[str, set[str]]:
         for status, response in operation["responses"].items()
         if PROBLEM_MEDIA_TYPE in response.get("content", ())
     }
+
+
+def _with_plain_names(document: Document) -> Document:
+    """Schemas of pages under the name that their title has, not under one made of code."""
+    schemas = document["components"]["schemas"]
+    names = {name: schema["title"] for name, schema in schemas.items() if name.startswith("Page_")}
+
+    def renamed(node: object) -> object:
+        if isinstance(node, list):
+            return [renamed(inner) for inner in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            begin, _, name = node["$ref"].rpartition("/")
+            return {**node, "$ref": f"{begin}/{names.get(name, name)}"}
+        return {names.get(key, key): renamed(inner) for key, inner in node.items()}
+
+    return cast("Document", renamed(document))
 
 
 def _gather_problems(document: Document, told: Sequence[ProblemType]) -> None:

@@ -24,7 +24,7 @@ from selling_service.catalog.queries import (
     list_tariffs,
 )
 from selling_service.catalog.schemas import (
-    PriceInput,
+    PriceOutput,
     StockAdjustInput,
     StockInput,
     TariffChangeInput,
@@ -171,7 +171,7 @@ def _tariff(session: ReadSession, listing: TariffListing) -> TariffOutput:
 def _version(listing: VersionListing) -> VersionOutput:
     row = listing.version
     prices = {
-        Period(found.period): PriceInput(price=found.price, setup_fee=found.setup_fee)
+        Period(found.period): PriceOutput(price=found.price, setup_fee=found.setup_fee)
         for found in listing.prices
     }
     return VersionOutput(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from shared.contract.basics import Input, Output, Timestamp
+from shared.contract.basics import Input, Output, Timestamp, shown
 from shared.kit.people.principals import Role
 from shared.kit.text import Line, Password
 
@@ -21,10 +21,13 @@ Email = Annotated[
     Field(examples=["olga@example.com"]),
 ]
 YEAR_SECONDS = 366 * 86_400
+_PASSWORD = "correct horse battery"  # noqa: S105 (an example in the documentation)
 
 
 class LoginInput(Input):
     """E-mail address and password of a person of the staff."""
+
+    model_config = shown({"email": "olga@example.com", "password": _PASSWORD})
 
     email: Email
     password: Password
@@ -40,12 +43,25 @@ class LoginOutput(Output):
 class PasswordInput(Input):
     """One's own new password. All sessions end."""
 
+    model_config = shown(
+        {"current_password": _PASSWORD, "new_password": "another horse and battery"}
+    )
+
     current_password: Password
     new_password: Password
 
 
 class StaffInput(Input):
     """A new person."""
+
+    model_config = shown(
+        {
+            "email": "olga@example.com",
+            "name": "Olga Operator",
+            "role": "operator",
+            "password": _PASSWORD,
+        }
+    )
 
     email: Email
     name: Line = Field(examples=["Olga Operator"])
@@ -55,6 +71,8 @@ class StaffInput(Input):
 
 class StaffChangeInput(Input):
     """What shall be different; what is left out or null stays. A new password ends all sessions."""
+
+    model_config = shown({"role": "finance"}, {"active": False})
 
     name: Line | None = None
     role: Role | None = None
@@ -92,6 +110,8 @@ class AuditOutput(Output):
 
 class ClockInput(Input):
     """How far to move the clock on."""
+
+    model_config = shown({"advance_seconds": 3600})
 
     advance_seconds: int = Field(ge=1, le=YEAR_SECONDS, examples=[86_400])
 
