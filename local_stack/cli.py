@@ -100,7 +100,10 @@ def _show_differences(status: Status, ports: dict[str, int | None], *, sandbox: 
 
 
 def _show(status: Status) -> None:
-    table = Table("service", "API and its pages", "first login", "password")
+    table = Table("service")
+    for heading in ("API and its pages", "first login", "password"):
+        # Folded, not cut: these are there to be copied.
+        table.add_column(heading, overflow="fold")
     logins = status.home.read_logins()
     for name in SERVICES:
         email, password = logins.get(name, ("your own", ""))
