@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from shared.contract import problems as catalogue
+from shared.contract.basics import IDEMPOTENCY_HEADER
 from shared.contract.problems import PROBLEM_MEDIA_TYPE, FieldError, Problem, ProblemType
 from shared.kit.telemetry import current_request_id
 
@@ -167,6 +168,9 @@ def _from_validation(error: RequestValidationError) -> ProblemError:
         FieldError(path=".".join(str(part) for part in item["loc"]), message=item["msg"])
         for item in error.errors()
     ]
+    if any(item["loc"] == ("header", IDEMPOTENCY_HEADER) for item in error.errors()):
+        detail = "Send the command's id, a UUID, as Idempotency-Key; the same for every attempt."
+        return ProblemError(catalogue.IDEMPOTENCY_KEY_MISSING, detail, errors=found)
     if any(item["type"] == "json_invalid" for item in error.errors()):
         detail = "The body isn't valid JSON."
         return ProblemError(catalogue.MALFORMED_REQUEST, detail, errors=found)

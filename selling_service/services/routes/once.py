@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 
 from selling_service.database import RuntimeDep, SellingRuntime
@@ -16,11 +16,11 @@ from selling_service.services.actions.commands import accepted, replay
 from selling_service.services.actions.operations import Wish
 from selling_service.services.models import OperationRow, ReceivedCommand, ServiceRow
 from shared.contract import problems as catalogue
-from shared.contract.basics import IDEMPOTENCY_HEADER, CommandKind, PartnerActor, Scope
+from shared.contract.basics import CommandKind, PartnerActor, Scope
 from shared.kit import idempotency
 from shared.kit.db import WriteSession
-from shared.kit.idempotency import Answer
-from shared.kit.problems import ProblemError, not_found
+from shared.kit.idempotency import Answer, CommandId
+from shared.kit.problems import not_found
 
 # Every code that each commanding route may answer, besides those of its own.
 COMMAND_PROBLEMS = (
@@ -38,23 +38,6 @@ COMMAND_PROBLEMS = (
     catalogue.RATE_LIMITED,
     catalogue.UNAVAILABLE,
 )
-
-
-def _command_id(
-    key: Annotated[
-        str | None,
-        Header(
-            alias=IDEMPOTENCY_HEADER,
-            description="The command's id, a UUID: the same one for every attempt.",
-            examples=["6f9619ff-8b86-4d01-b42d-00cf4fc964ff"],
-        ),
-    ] = None,
-) -> UUID:
-    try:
-        return UUID(key or "")
-    except ValueError:
-        detail = "Send the command's id, a UUID, as Idempotency-Key; the same for every attempt."
-        raise ProblemError(catalogue.IDEMPOTENCY_KEY_MISSING, detail) from None
 
 
 Action = Callable[[Wish], Awaitable[OperationRow]]
@@ -132,7 +115,7 @@ def calling(scope: Scope, *, urgent: bool = False) -> Any:  # noqa: ANN401 - as 
         runtime: RuntimeDep,
         principal: Annotated[PartnerPrincipal, needs(scope, urgent=urgent)],
         session: PartnerWrite,
-        command_id: Annotated[UUID, Depends(_command_id)],
+        command_id: CommandId,
     ) -> Caller:
         return Caller(
             request=request,
