@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from local_stack.demo.callers import wait_for
@@ -68,11 +68,10 @@ class Engine:
     """A Docker engine that answers at `host`; None for the usual place."""
 
     host: str | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
 
-    def docker(self, *arguments: str | Path, **options: str) -> str:
+    def docker(self, *arguments: str | Path, text_in: str = "") -> str:
         """Run a command of Docker."""
-        return run("docker", *arguments, environment=self.variables, **options)  # type: ignore[arg-type]
+        return run("docker", *arguments, environment=self.variables, text_in=text_in)
 
     @property
     def variables(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 # What docker-compose.yml needs of the official image's entrypoint: makes the cluster once, then runs it.
 set -eu
 PATH="$(echo /usr/lib/postgresql/*/bin):$PATH"
+export LANG=C.UTF-8
 PGDATA=/var/lib/postgresql/data
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
 	(umask 077 && echo "$POSTGRES_PASSWORD" >/tmp/password)

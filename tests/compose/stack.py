@@ -41,6 +41,7 @@ class Containers:
     ports: dict[str, int]
     project: str = field(default_factory=lambda: f"tandem-test-{secrets.token_hex(4)}")
     logins: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _known: dict[str, str] = field(default_factory=dict)
 
     @property
     def image(self) -> str:
@@ -53,7 +54,7 @@ class Containers:
         found = {name: f"http://127.0.0.1:{port}" for name, port in self.ports.items()}
         return {**found, "seller": "http://selling-api:8001"}
 
-    def compose(self, *arguments: str, text_in: str = "") -> str:
+    def compose(self, *arguments: str) -> str:
         """Run a command of Compose."""
         variables = {
             **self.engine.variables,
@@ -69,13 +70,24 @@ class Containers:
             f"--file={FILE}",
         ]
         command = [*compose_command(), *options, *arguments]
-        return run(*command, environment=variables, text_in=text_in)
+        return run(*command, environment=variables)
+
+    def container(self, service: str) -> str:
+        """Return the id of a service's container; a restart doesn't change it."""
+        if service not in self._known:
+            (self._known[service],) = self.compose("ps", "--all", "--quiet", service).split()
+        return self._known[service]
 
     def inspect(self, service: str) -> dict[str, Any]:
         """Return what the engine knows of a service's container."""
-        (number,) = self.compose("ps", "--all", "--quiet", service).split()
-        found: dict[str, Any] = json.loads(self.engine.docker("inspect", number))[0]
+        said = self.engine.docker("inspect", self.container(service))
+        found: dict[str, Any] = json.loads(said)[0]
         return found
+
+    def inside(self, service: str, *command: str, text_in: str = "") -> str:
+        """Run a command in a service's container; what it printed."""
+        words = ("exec", "--interactive", self.container(service), *command)
+        return self.engine.docker(*words, text_in=text_in)
 
     def health(self, service: str) -> str:
         """Return `healthy`, `starting`, `unhealthy`, or the container's state where it has none."""
@@ -110,8 +122,7 @@ class Containers:
                 secrets.token_urlsafe(12),
             )
             cli = ("python", "-m", f"{name}_service.cli", "create-staff", email)
-            command = ("exec", "-T", f"{name}-api", *cli, "--password-stdin")
-            self.compose(*command, text_in=f"{password}\n")
+            self.inside(f"{name}-api", *cli, "--password-stdin", text_in=f"{password}\n")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """docker-compose.yml itself: no secret stands in it, and a missing one is asked for by name."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 import yaml
 
 from tests.compose.engine import CommandFailed, compose_command, run
-from tests.compose.stack import FILE, LONG_RUNNING, ONE_SHOT, write_secrets
+from tests.compose.stack import FILE, LONG_RUNNING, ONE_SHOT, ROOT, write_secrets
 
 SECRET = re.compile(r"PASSWORD|SECRET|URL")
+RUNTIME_LOCK = "requirements.runtime.lock"
+PIN = re.compile(r"(?P<name>[\w-]+)==(?P<version>\S+)")
 ASKED_FOR = re.compile(r"\$\{(\w+)(?::\?[^}]*)?\}")
 
 
@@ -59,3 +62,16 @@ def test_missing_secret_is_asked_for_by_name(tmp_path: Path) -> None:
         partial.write_text("\n".join(line for line in lines if line != missing))
         with pytest.raises(CommandFailed, match=f"set {name} in .env"):
             run(*compose_command(), "--file", FILE, "--env-file", partial, "config")
+
+
+def test_what_the_image_holds_is_what_was_tested() -> None:
+    tested, shipped = (pins(ROOT / name) for name in ("requirements.lock", RUNTIME_LOCK))
+    assert {name: tested.get(name) for name in shipped} == shipped
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {re.split(r"[\[>=<~! ]", line)[0] for line in project["dependencies"]}
+    assert {name.replace(".", "-") for name in wanted} <= set(shipped)
+
+
+def pins(lock: Path) -> dict[str, str]:
+    found = (PIN.match(line) for line in lock.read_text().splitlines())
+    return {pin["name"]: pin["version"] for pin in found if pin}

