@@ -224,11 +224,14 @@ async def _look_up(runtime: ResellingRuntime, job: Job) -> Completion | None:
 async def _record_look_up(
     command: Command, record: CommandRecord | None, session: WriteSession
 ) -> None:
-    if record is None and command.state == CommandStatus.ACCEPTED:
-        await actions.send_again(session, command)
-    elif record is not None:
-        await actions.settle_by_record(session, command, record)
-        await _ask_later(command, session)
+    locked = await _lock(session, command.id)
+    if locked is None:
+        return
+    if record is not None:
+        await actions.settle_by_record(session, locked, record)
+        await _ask_later(locked, session)
+    elif locked.state == CommandStatus.ACCEPTED:
+        await actions.send_again(session, locked)
 
 
 async def _ask_later(command: Command, session: WriteSession) -> None:

@@ -62,7 +62,10 @@ async def cancel_unsent(session: WriteSession, command: Command) -> bool:
 
 
 async def settle_by_record(session: WriteSession, command: Command, record: CommandRecord) -> None:
-    """End a command by what the seller remembers of it; an operation under way ends nothing."""
+    """End a command by what the seller remembers of it; an operation under way ends nothing.
+
+    The caller has just locked the command's row.
+    """
     operation = record.operation
     if record.state == RecordState.CANCELLED:
         settled = await settle(session, command, state=CommandStatus.CANCELLED)
@@ -77,7 +80,9 @@ async def settle_by_record(session: WriteSession, command: Command, record: Comm
         settled = await settle(session, command, state=end, problem=problem, operation=operation)
     else:
         settled = False
-        await accept(session, command, operation)
+        # One that is to be cancelled goes on being so until the seller answers to that.
+        if command.state == CommandStatus.UNANSWERED:
+            await accept(session, command, operation)
     if settled:
         await tell(session, command)
 
