@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query
 
-from reselling_service.clients.queries import get_client
+from reselling_service.clients.errors import CLIENT_CLOSED
+from reselling_service.clients.queries import check_may_order, get_client
 from reselling_service.database import ClientRead, ClientWrite, StaffRead, StaffWrite
 from reselling_service.orders import actions, queries
 from reselling_service.orders.actions import Click
-from reselling_service.orders.errors import CLIENT_CLOSED
 from reselling_service.orders.schemas import (
     NewOrder,
     NewQuote,
@@ -34,11 +34,10 @@ from shared.contract.problems import (
     TARIFF_UNAVAILABLE,
     UNKNOWN_OS,
 )
-from shared.kit.db import ReadSession
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
 from shared.kit.people.errors import FOR_EVERY_ROUTE, FOR_SOME_ROLES, WITH_BODY
 from shared.kit.principals import ClientId, CurrentClient
-from shared.kit.problems import ProblemError, declare
+from shared.kit.problems import declare
 from shared.kit.vault import Vault
 
 _client = APIRouter(tags=["orders"])
@@ -68,13 +67,12 @@ def _click(vault: Vault, key: str | None, new: NewOrder) -> Click | None:
     return Click(key=key, fingerprint=vault.fingerprint(new.model_dump_json().encode()))
 
 
-async def _check_open(session: ReadSession, client_id: ClientId) -> None:
-    client = await get_client(session, client_id)
-    if client.state != "active":
-        raise ProblemError(CLIENT_CLOSED, "The client's account is closed; nothing can be ordered.")
-
-
-@_client.post("/orders", status_code=201, summary="Order a service", responses=declare(*_ORDER))
+@_client.post(
+    "/orders",
+    status_code=201,
+    summary="Order a service",
+    responses=declare(*_ORDER, CLIENT_CLOSED),
+)
 async def place_own_order(
     client_id: CurrentClient, session: ClientWrite, new: NewOrder, key: RequestKey = None
 ) -> OrderView:
@@ -82,6 +80,7 @@ async def place_own_order(
 
     If it comes to nothing, the money is free again.
     """
+    await check_may_order(session, client_id)
     order = await actions.place_order(
         session,
         client_id,
@@ -135,7 +134,7 @@ async def order_for_client(
 ) -> StaffOrderView:
     """The client pays, as if they had ordered; who did it is kept."""
     client = ClientId(client_id)
-    await _check_open(session, client)
+    await check_may_order(session, client)
     order = await actions.place_order(
         session,
         client,
@@ -157,13 +156,13 @@ async def order_for_client(
 @_staff.post(
     "/clients/{client_id}/quotes",
     summary="What would it cost a client?",
-    responses=declare(*_QUOTE, NOT_FOUND, CLIENT_CLOSED),
+    responses=declare(*_QUOTE, NOT_FOUND),
 )
 async def quote_for_client(
     _person: AnyStaff, session: StaffRead, client_id: OfClient, new: NewQuote
 ) -> QuoteView:
     """Nothing is held by asking."""
-    await _check_open(session, ClientId(client_id))
+    await get_client(session, ClientId(client_id))
     return await actions.quote(session, ClientId(client_id), new)
 
 
