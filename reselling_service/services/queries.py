@@ -1,6 +1,6 @@
 """Every SELECT on services. A client sees their own, staff see all; both ask the same way."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -68,6 +68,23 @@ async def lock_by_ref(
         .execution_options(populate_existing=True)
     )
     return (await session.scalars(statement)).one_or_none()
+
+
+async def lock_all(
+    session: WriteSession, seller_id: UUID, *, service_refs: Collection[UUID]
+) -> None:
+    """Hold these services before anything of theirs is touched, in one order for everybody.
+
+    Whoever applies several events moves clients' balances between them, while a wish locks its
+    service and then the balance: taken one by one, the two could wait for each other.
+    """
+    statement = (
+        select(Service.id)
+        .where(Service.seller_id == seller_id, Service.service_ref.in_(service_refs))
+        .order_by(Service.id)
+        .with_for_update()
+    )
+    await session.execute(statement)
 
 
 async def list_services(

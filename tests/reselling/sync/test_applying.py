@@ -1,8 +1,10 @@
 """A batch is applied once, in order, up to the first gap; a bad event parks its service only."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from reselling_service.sellers.queries import SellerAccess, find_access
 from reselling_service.sync.actions import Progress, apply_events
@@ -91,3 +93,27 @@ async def test_event_of_another_installation_is_stepped_over(rig: Rig) -> None:
     assert await apply(rig, event) == Progress(applied=1, parked=0, gap=False)
     assert (await find_service(rig, ref)).heard_revision == 0
     assert (await find_feed(rig)).number == 1
+
+
+async def test_batch_waits_for_a_service_without_holding_the_others(rig: Rig) -> None:
+    """A wish holds its service and then wants the client's balance; a batch must not want both."""
+    refs = [await create_service(rig), await create_service(rig)]
+    first, second = sorted([(await find_service(rig, ref)).id for ref in refs])
+    last_ref, first_ref = sorted(refs, key=lambda ref: ref != refs[1])
+    hold = text("SELECT id FROM services WHERE id = :id FOR UPDATE NOWAIT")
+    async with rig.runtime.staff.write() as wish:
+        await wish.execute(hold, {"id": first})
+        batch = asyncio.create_task(apply(rig, emit(rig, last_ref, 1), emit(rig, first_ref, 1)))
+        await wait_until_somebody_waits(rig)
+        await wish.execute(hold, {"id": second})
+    assert (await batch).applied == 2
+
+
+async def wait_until_somebody_waits(rig: Rig) -> None:
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with asyncio.timeout(10):
+        while True:
+            async with rig.runtime.staff.read() as session:
+                if await session.scalar(waiting):
+                    return
+            await asyncio.sleep(0.02)

@@ -9,8 +9,9 @@ import pytest
 from reselling_service.commands import tasks as commands
 from reselling_service.sellers.models import SellerFeed
 from reselling_service.services import actions as services
-from reselling_service.sync import tasks
-from reselling_service.sync.tasks import Reader, run_readers
+from reselling_service.sync.actions import Reader
+from reselling_service.sync.actions import reading as reading_module
+from reselling_service.sync.tasks import run_readers
 from shared.contract.events import Event
 from shared.kit.db import WriteSession
 from tests.reselling.sellers.fake import Fault, new_status, problem
@@ -172,7 +173,7 @@ async def test_refused_stream_falls_back_to_poll(rig: Rig, monkeypatch: pytest.M
 
 
 async def test_polling_goes_back_to_the_stream(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "POLL_FOR_SECONDS", 0.1)
+    monkeypatch.setattr(reading_module, "POLL_FOR_SECONDS", 0.1)
     ref = await create_service(rig)
     rig.fake.stream_faults.append(Fault("refuse", problem("too_many_streams")))
     async with reading(rig):
@@ -203,7 +204,7 @@ async def test_broken_streams_lead_to_poll(rig: Rig) -> None:
         emit(rig, ref, 2)
         await heard(rig, ref, 2)
     # The transport itself repeats a GET once on a connection that broke.
-    assert len(streams(rig)) <= 2 * tasks.STREAM_FAULTS_BEFORE_POLL
+    assert len(streams(rig)) <= 2 * reading_module.STREAM_FAULTS_BEFORE_POLL
     assert (await rig.seller()).link == "ok"
 
 
