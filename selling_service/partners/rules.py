@@ -101,7 +101,7 @@ def check_scope(principal: PartnerPrincipal, scope: Scope) -> None:
 
 def check_may_order(principal: PartnerPrincipal) -> None:
     """Raises `partner_blocked`, `orders_closed`."""
-    _refuse_blocked(principal)
+    check_not_blocked(principal)
     if principal.state is PartnerState.NO_NEW_ORDERS:
         detail = "The provider takes no new orders from you; what runs can be managed as before."
         raise ProblemError(ORDERS_CLOSED, detail)
@@ -112,10 +112,11 @@ def check_may_manage(principal: PartnerPrincipal, kind: CommandKind) -> None:
     if kind is CommandKind.ORDER:
         check_may_order(principal)
     elif kind not in _WHILE_BLOCKED:
-        _refuse_blocked(principal)
+        check_not_blocked(principal)
 
 
-def _refuse_blocked(principal: PartnerPrincipal) -> None:
+def check_not_blocked(principal: PartnerPrincipal) -> None:
+    """Raises `partner_blocked`."""
     if principal.state is PartnerState.BLOCKED:
         detail = "Only reading, suspending and terminating are possible. Ask the provider."
         raise ProblemError(PARTNER_BLOCKED, detail)

@@ -14,6 +14,12 @@ OPERATION_NOT_RETRYABLE = ProblemType(
 NOT_THE_PROVIDERS = ProblemType(
     "not_the_providers", 422, "That suspension isn't the provider's to set or lift"
 )
+# What a partner reads of a platform's trouble. The platform's own words are for staff.
+PLATFORM_WORDS = {
+    catalogue.UNAVAILABLE.code: "The platform is away or busy. It is held and tried again.",
+    catalogue.PLATFORM_FULL.code: "The platform has no room for this VM.",
+    catalogue.PLATFORM_REFUSED.code: "The platform refused for good. Ask the provider about it.",
+}
 
 
 def wrong_state(

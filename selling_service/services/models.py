@@ -34,7 +34,8 @@ class ServiceRow(Base):
     """The thing sold.
 
     `state` and `power` are what was carried out, `wanted_power` is what it returns to after
-    suspensions. `fence` grows with each attempt on the platform. Host name and guest content are
+    suspensions. `terminated_by` is the side that ended it, or has scheduled its end for
+    `terminate_at`. `fence` grows with each attempt on the platform. Host name and guest content are
     encrypted; the password's hash is wiped once the VM exists.
     """
 
@@ -127,7 +128,8 @@ class TermRow(Base):
 class OperationRow(Base):
     """One execution of a command, or of what the provider or the clock decided.
 
-    `content` is the client's content of this operation, encrypted, wiped when it ends.
+    `content` is the client's content of this operation, encrypted, wiped when it ends. `problem` is
+    the wire's, and under `internal` what only the provider's staff may read.
     """
 
     __tablename__ = "operations"

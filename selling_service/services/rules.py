@@ -42,9 +42,10 @@ ALLOWED: dict[ServiceState, frozenset[CommandKind]] = {
 # Which states an operation must find when its turn comes; otherwise it is superseded.
 RUNS_IN: dict[CommandKind, frozenset[ServiceState]] = {
     K.ORDER: frozenset({S.ORDERED, S.PROVISIONING}),
-    K.SUSPEND: frozenset({S.ORDERED, S.PROVISIONING, S.ACTIVE, S.SUSPENDED}),
+    # Terminated: accepted behind a restore, which it overtakes.
+    K.SUSPEND: frozenset({S.ORDERED, S.PROVISIONING, S.ACTIVE, S.SUSPENDED, S.TERMINATED}),
     K.RESUME: frozenset({S.ORDERED, S.PROVISIONING, S.ACTIVE, S.SUSPENDED}),
-    K.START: frozenset({S.ACTIVE}),
+    K.START: frozenset({S.ACTIVE, S.SUSPENDED}),
     K.STOP: frozenset({S.ACTIVE, S.SUSPENDED}),
     K.RESTART: frozenset({S.ACTIVE}),
     K.RENAME: frozenset({S.ACTIVE, S.SUSPENDED}),
@@ -58,7 +59,8 @@ TRANSITIONS: dict[ServiceState, frozenset[ServiceState]] = {
     S.PROVISIONING: frozenset({S.ACTIVE, S.SUSPENDED, S.FAILED, S.TERMINATING}),
     S.ACTIVE: frozenset({S.SUSPENDED, S.TERMINATING}),
     S.SUSPENDED: frozenset({S.ACTIVE, S.TERMINATING}),
-    S.TERMINATING: frozenset({S.TERMINATED}),
+    # Back, where the platform refused or the command was cancelled.
+    S.TERMINATING: frozenset({S.TERMINATED, S.PROVISIONING, S.ACTIVE, S.SUSPENDED}),
     S.TERMINATED: frozenset({S.ACTIVE, S.SUSPENDED, S.DELETED}),
     S.DELETED: frozenset(),
     S.FAILED: frozenset(),
@@ -66,10 +68,14 @@ TRANSITIONS: dict[ServiceState, frozenset[ServiceState]] = {
 
 LIVE = frozenset({S.ORDERED, S.PROVISIONING, S.ACTIVE, S.SUSPENDED})
 GONE = frozenset({S.DELETED, S.FAILED})
+# There is a VM, and no order is at work on it.
+BUILT = frozenset({S.ACTIVE, S.SUSPENDED, S.TERMINATED})
 # A suspension makes these useless: they are superseded where they still wait.
 SUPERSEDED_BY_SUSPEND = frozenset({K.START, K.RESTART, K.RESUME})
 # These took effect when they were accepted, so there is nothing left to cancel.
 EFFECTIVE_AT_ONCE = frozenset({K.SUSPEND, K.RESUME, K.RENEW})
+# While one of these is pending, the clock leaves the service alone and no term is sold.
+ENDING = frozenset({K.TERMINATE, K.RESTORE})
 
 
 class Side(StrEnum):

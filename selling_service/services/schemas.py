@@ -16,6 +16,7 @@ from shared.contract.basics import (
     ServiceState,
     SuspensionReason,
     Timestamp,
+    shown,
 )
 from shared.contract.operations import Operation, OperationProblem
 from shared.contract.services import (
@@ -46,16 +47,21 @@ class StaffOperationView(Operation):
     actor: str
     request_id: UUID | None
     traceparent: str | None
+    platform_detail: str | None = Field(description="The platform's own words on the problem.")
 
 
 class StaffActor(Input):
     """The actors that the provider's staff may name."""
+
+    model_config = shown({"actor": "provider"})
 
     actor: Actor = Field(default=Actor.PROVIDER, examples=["provider", "abuse"])
 
 
 class StaffSuspendRequest(StaffActor):
     """Suspend in the provider's name, or for abuse."""
+
+    model_config = shown({"actor": "abuse", "reason": "abuse"})
 
     reason: SuspensionReason = SuspensionReason.OTHER
 
@@ -166,4 +172,5 @@ def staff_operation(row: OperationRow) -> StaffOperationView:
         actor=row.actor,
         request_id=row.request_id,
         traceparent=row.traceparent,
+        platform_detail=row.problem.get("internal") if row.problem else None,
     )

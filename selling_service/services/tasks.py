@@ -26,8 +26,10 @@ from selling_service.provisioning.platform import (
 from selling_service.services import queries
 from selling_service.services.actions import clocks
 from selling_service.services.actions.accounts import ACCOUNT_JOB, still_closed
+from selling_service.services.actions.aftermath import ALIGN_JOB, PURGE_JOB
+from selling_service.services.actions.align import begin_alignment, record_alignment
 from selling_service.services.actions.carry_out import (
-    PURGE_JOB,
+    DEBT_JOB,
     Assignment,
     begin,
     complete,
@@ -38,14 +40,12 @@ from selling_service.services.actions.operations import OPERATION_JOB
 from selling_service.services.actions.terminate import DELETE_JOB, TERMINATE_JOB
 from selling_service.services.actions.terms import EXPIRE_JOB
 from selling_service.services.models import ReceivedCommand
-from selling_service.services.rules import Side
 from shared.contract.basics import CommandKind
 from shared.contract.problems import PLATFORM_FULL, PLATFORM_REFUSED, UNAVAILABLE
 from shared.kit.db import WriteSession
 from shared.kit.idempotency import KEPT_ANSWERS
 from shared.kit.jobs import Completion, Job, JobLost, Retry, Setback, Task
 
-DEBT_JOB = "partner_debt"
 FORGET_JOB = "forget_answers"
 FORGET_EVERY = timedelta(hours=1)
 # How often the platform is set right again while suspensions come and go under our hands.
@@ -85,8 +85,7 @@ class Operations:
 
     async def on_setback(self, session: WriteSession, job: Job, setback: Setback) -> None:
         """The platform is away, or attempts are used up: held, shown, tried again."""
-        detail = setback.reason if isinstance(setback.error, Retry) else "An attempt broke off."
-        await wait(session, job, UNAVAILABLE, detail)
+        await wait(session, job, UNAVAILABLE, setback.reason)
 
     async def _platform(self, data_center_id: UUID) -> Platform:
         async with self._runtime.app.read() as session:
@@ -102,8 +101,7 @@ class Operations:
         if task.kind is CommandKind.ORDER:
             return await self._create(platform, task)
         if not task.exists:
-            # Suspended before it was built: it will be built locked.
-            return await drive_power(platform, **vm, locked=True, running=False, fence=task.fence)
+            return await self._keep_from_being_built(platform, task)
         if task.kind is CommandKind.RESTART:
             return await platform.restart_vm(**vm, fence=task.fence)
         if task.kind is CommandKind.RENAME:
@@ -113,9 +111,21 @@ class Operations:
             platform, **vm, locked=locked, running=task.running, fence=task.fence
         )
 
+    async def _keep_from_being_built(self, platform: Platform, task: Assignment) -> VMState | None:
+        """Suspended or terminated before it was built: a worker that froze must not build it.
+
+        What there is of it is locked. Where there is nothing, a deletion leaves our fence, which
+        refuses a creation that began before; the order's next attempt has a higher one.
+        """
+        vm = {"owner_id": task.account_id, "vm_id": task.service_id}
+        kept = await drive_power(platform, **vm, locked=True, running=False, fence=task.fence)
+        if kept is None:
+            await platform.delete_vm(**vm, fence=task.fence)
+        return kept
+
     async def _create(self, platform: Platform, task: Assignment) -> VMState:
         await ensure_user(self._runtime, platform, task.partner_id, account_id=task.account_id)
-        return await platform.create_vm(
+        vm = await platform.create_vm(
             owner_id=task.account_id,
             vm_id=task.service_id,
             size=task.size,
@@ -124,6 +134,18 @@ class Operations:
             fence=task.fence,
             started=not task.suspended,
         )
+        if not vm.locked or task.suspended:
+            return vm
+        # Locked between two attempts by a suspension that was lifted since.
+        freed = await drive_power(
+            platform,
+            owner_id=task.account_id,
+            vm_id=task.service_id,
+            locked=False,
+            running=task.running,
+            fence=task.fence,
+        )
+        return freed or vm
 
     async def _settle(
         self, platform: Platform, task: Assignment, vm: VMState | None
@@ -198,8 +220,7 @@ def _clocks(runtime: SellingRuntime) -> list[Task]:
         await clocks.expire(session, _tenant(job), service_id=_service(job), slack=slack)
 
     async def terminate(session: WriteSession, job: Job) -> None:
-        side = Side(job.payload["side"])
-        await clocks.terminate_due(session, _tenant(job), service_id=_service(job), side=side)
+        await clocks.terminate_due(session, _tenant(job), service_id=_service(job))
 
     async def delete(session: WriteSession, job: Job) -> None:
         await clocks.delete_due(session, _tenant(job), service_id=_service(job))
@@ -236,6 +257,40 @@ def _purge(runtime: SellingRuntime, platforms: Platforms) -> Task:
             raise Retry(error.detail) from error
 
     return Task(kind=PURGE_JOB, work=work)
+
+
+def _align(runtime: SellingRuntime, platforms: Platforms) -> Task:
+    """Makes a VM agree with the books after an operation that broke off."""
+
+    async def work(job: Job) -> Completion | None:
+        partner_id = _tenant(job)
+        async with runtime.app.write(tenant=partner_id) as session:
+            wanted = await begin_alignment(session, job)
+            if wanted is None:
+                return None
+            name = await platform_of(session, wanted.data_center_id)
+        try:
+            vm = await drive_power(
+                platforms[name],
+                owner_id=wanted.account_id,
+                vm_id=wanted.service_id,
+                locked=wanted.locked,
+                running=wanted.running,
+                fence=wanted.fence,
+            )
+        except StaleFence as error:
+            raise JobLost(job.kind, job.id) from error
+        except NotFound:
+            vm = None
+        except (PlatformUnavailable, PlatformRefused) as error:
+            raise Retry(error.detail) from error
+
+        async def record(session: WriteSession) -> None:
+            await record_alignment(session, job, vm)
+
+        return record
+
+    return Task(kind=ALIGN_JOB, work=work)
 
 
 def _debts(runtime: SellingRuntime) -> Task:
@@ -287,6 +342,7 @@ def tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
     return [
         Task(kind=OPERATION_JOB, work=operations.work, on_setback=operations.on_setback),
         _purge(runtime, platforms),
+        _align(runtime, platforms),
         _debts(runtime),
         _accounts(runtime, platforms),
         _forgetting(runtime),

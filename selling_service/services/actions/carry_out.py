@@ -8,18 +8,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from selling_service.catalog.actions import release
 from selling_service.ledger.models import BOOKS
 from selling_service.provisioning.platform import Power, VMSize, VMState
 from selling_service.services import queries
+from selling_service.services.actions.aftermath import (
+    give_back,
+    leave_behind,
+    retain,
+    undo,
+)
 from selling_service.services.actions.operations import (
     announce,
     describe,
-    drop_job,
     end,
+    forget_power,
     move,
+    remember_power,
 )
-from selling_service.services.actions.terminate import DELETE_JOB, cancel_scheduled
+from selling_service.services.actions.terminate import cancel_scheduled
 from selling_service.services.actions.terms import (
     add_term,
     lift_expired,
@@ -32,10 +38,10 @@ from shared.contract.basics import CommandKind, OperationState, PowerState, Serv
 from shared.contract.events import EventType
 from shared.contract.problems import ProblemType
 from shared.kit.db import WriteSession
-from shared.kit.jobs import Job, JobLost, enqueue
+from shared.kit.jobs import Job, JobLost, cancel_jobs, enqueue
 from shared.kit.jobs.queue import is_mine
 
-PURGE_JOB = "service_purge"
+DEBT_JOB = "partner_debt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +76,10 @@ async def begin(session: WriteSession, job: Job) -> Assignment | None:
     kind = CommandKind(operation.kind)
     state = ServiceState(service.state)
     if not may_run(kind, state=state, suspended=bool(suspensions)):
-        await give_back(session, operation)
+        forget_power(service, operation)
         end(session, operation, OperationState.SUPERSEDED)
+        await session.flush()
+        await give_back(session, operation)
         await announce(session, service, EventType.SUPERSEDED, operation)
         return None
     exists = state not in {ServiceState.ORDERED, ServiceState.PROVISIONING}
@@ -123,14 +131,17 @@ def _enter(
     operation.state = OperationState.RUNNING
     operation.attempts += 1
     operation.started_at = operation.started_at or at
+    before = (service.state, service.wanted_power)
     if kind is CommandKind.ORDER:
         move(service, ServiceState.PROVISIONING)
     elif kind is CommandKind.TERMINATE:
         move(service, ServiceState.TERMINATING)
     elif kind in {CommandKind.START, CommandKind.RESTART}:
-        service.wanted_power = PowerState.RUNNING
+        remember_power(service, operation, PowerState.RUNNING)
     elif kind is CommandKind.STOP:
-        service.wanted_power = PowerState.STOPPED
+        remember_power(service, operation, PowerState.STOPPED)
+    if (service.state, service.wanted_power) != before:
+        service.revision += 1
 
 
 async def complete(
@@ -142,12 +153,14 @@ async def complete(
     suspended = bool(suspensions)
     service.power = _power(vm)
     kind = CommandKind(operation.kind)
+    resumed = None
     if kind is CommandKind.ORDER:
         told = await _activated(session, service, operation, vm, suspended=suspended)
     elif kind is CommandKind.TERMINATE:
         told = await _terminated(session, service, operation, retention)
     elif kind is CommandKind.RESTORE:
-        told = await _restored(session, service, operation, suspended=suspended)
+        resumed = await _restored(session, service, operation, suspended=suspended)
+        told = EventType.RESTORED
     else:
         told = _switched(service, operation, kind, suspended=suspended)
     running = service.power == PowerState.RUNNING
@@ -161,7 +174,22 @@ async def complete(
     await session.flush()
     if operation.hold_id is not None:
         await _settle_hold(session, service, operation)
+    if kind is CommandKind.RESTORE:
+        await _follow_debt(session, service)
     await announce(session, service, told, operation)
+    if resumed is not None:
+        await announce(session, service, EventType.ACCEPTED, resumed)
+
+
+async def _follow_debt(session: WriteSession, service: ServiceRow) -> None:
+    """The ledger leaves terminated services alone: have it look at one that is back."""
+    await enqueue(
+        session,
+        DEBT_JOB,
+        payload={"partner_id": service.partner_id},
+        tenant_id=service.partner_id,
+        dedupe_key=f"partner_debt:{service.partner_id}",
+    )
 
 
 async def _settle_hold(session: WriteSession, service: ServiceRow, operation: OperationRow) -> None:
@@ -202,42 +230,37 @@ async def _terminated(
     retention: timedelta,
 ) -> EventType:
     now = session.clock.now()
+    await cancel_scheduled(session, service)
     move(service, ServiceState.TERMINATED)
     service.power = PowerState.STOPPED
     service.terminated_at = now
     service.terminated_by = str(operation.parameters.get("side", "partner"))
     # What was never active is of no use to anybody: it isn't retained.
-    never_active = service.activated_at is None
-    service.delete_at = now if never_active else now + retention
-    if never_active:
-        await _cancel_order(session, service)
-    await cancel_scheduled(session, service)
+    service.delete_at = now if service.activated_at is None else now + retention
+    pending = await queries.open_operations(session, service.partner_id, service_id=service.id)
+    await leave_behind(session, service, [row for row in pending if _precedes(row, operation)])
     await stop_expiry(session, service)
     await retain(session, service)
     return EventType.TERMINATED
 
 
-async def _cancel_order(session: WriteSession, service: ServiceRow) -> None:
-    """The order of a service that is terminated before it was built ends with it."""
-    order = await queries.order_operation(session, service.partner_id, service_id=service.id)
-    if order.finished_at is None:
-        await drop_job(session, order)
-        end(session, order, OperationState.CANCELLED)
-        await give_back(session, order)
-        await announce(session, service, EventType.CANCELLED, order)
+def _precedes(row: OperationRow, other: OperationRow) -> bool:
+    return row.job_id is not None and other.job_id is not None and row.job_id < other.job_id
 
 
 async def _restored(
     session: WriteSession, service: ServiceRow, operation: OperationRow, *, suspended: bool
-) -> EventType:
+) -> OperationRow | None:
+    """Alive again; the resume that follows where the renewal lifts `expired`."""
     service.terminated_at = service.terminated_by = service.delete_at = None
     move(service, settled_state(suspended=suspended))
-    if operation.hold_id is not None:
-        await add_term(session, service, amount=int(operation.parameters["amount"]))
-        await lift_expired(session, service)
-    else:
+    # A termination that this restore waited for has armed it again.
+    await cancel_jobs(session, dedupe_key=f"delete:{service.id}")
+    if operation.hold_id is None:
         await schedule_expiry(session, service)
-    return EventType.RESTORED
+        return None
+    await add_term(session, service, amount=int(operation.parameters["amount"]))
+    return await lift_expired(session, service)
 
 
 _TOLD = {
@@ -264,77 +287,25 @@ def _switched(
     return _TOLD[kind]
 
 
-async def fail(session: WriteSession, job: Job, problem: ProblemType, detail: str) -> None:
+async def fail(session: WriteSession, job: Job, problem: ProblemType, internal: str) -> None:
     """End an operation for good. A failed order gives back its money and its room."""
     service, operation = await _locked(session, job)
     if operation.finished_at is not None:
         return
-    if operation.kind == CommandKind.ORDER:
-        move(service, ServiceState.FAILED)
-        service.content = None
-        await free_room(session, service)
-    elif operation.kind == CommandKind.RESTORE:
-        await retain(session, service)
-    end(session, operation, OperationState.FAILED, problem=problem, detail=detail)
+    await undo(session, service, operation)
+    end(session, operation, OperationState.FAILED, problem=problem, internal=internal)
     await session.flush()
     await give_back(session, operation)
     await announce(session, service, EventType.FAILED, operation)
 
 
-async def give_back(session: WriteSession, operation: OperationRow) -> None:
-    """Release the operation's hold."""
-    if operation.hold_id is not None:
-        await BOOKS.release(session, owner=operation.partner_id, hold_id=operation.hold_id)
-
-
-async def free_room(session: WriteSession, service: ServiceRow) -> None:
-    """Give back stock and capacity.
-
-    Against the house's order of locks the service is locked already. That is safe here: whoever
-    holds stock or capacity (an order) waits for no service that exists.
-    """
-    await release(
-        session,
-        tariff_id=service.tariff_id,
-        data_center_id=service.data_center_id,
-        vcpu=service.vcpu,
-        ram_mib=service.ram_mib,
-        disk_gib=service.disk_gib,
-    )
-
-
-async def retain(session: WriteSession, service: ServiceRow) -> None:
-    """Arm the deletion for when the retention is over."""
-    if service.delete_at is not None:
-        await enqueue(
-            session,
-            DELETE_JOB,
-            payload={"service_id": service.id},
-            tenant_id=service.partner_id,
-            run_at=service.delete_at,
-            dedupe_key=f"delete:{service.id}",
-        )
-
-
-async def wait(session: WriteSession, job: Job, problem: ProblemType, detail: str) -> None:
+async def wait(session: WriteSession, job: Job, problem: ProblemType, internal: str) -> None:
     """The platform is away: the operation is held and tried again. Told once."""
     service, operation = await _locked(session, job)
     if operation.finished_at is not None:
         return
     told_before = operation.problem is not None
     operation.state = OperationState.WAITING
-    operation.problem = describe(problem, detail)
+    operation.problem = describe(problem, internal)
     if not told_before:
         await announce(session, service, EventType.WAITING, operation)
-
-
-async def purge_later(session: WriteSession, service: ServiceRow) -> None:
-    """Have the VM deleted from its platform, after whatever runs in this lane."""
-    await enqueue(
-        session,
-        PURGE_JOB,
-        payload={"service_id": service.id},
-        lane=service.id,
-        tenant_id=service.partner_id,
-        max_attempts=10**6,
-    )

@@ -5,12 +5,18 @@ from uuid import UUID
 
 from selling_service.ledger.models import BOOKS
 from selling_service.services import queries
-from selling_service.services.actions.carry_out import free_room, purge_later
-from selling_service.services.actions.operations import Wish, announce, move, open_operation
+from selling_service.services.actions.aftermath import free_room, purge_later
+from selling_service.services.actions.operations import (
+    FOREVER,
+    Wish,
+    announce,
+    move,
+    open_operation,
+)
 from selling_service.services.actions.suspend import resume, suspend
 from selling_service.services.actions.terms import EXPIRE_JOB
 from selling_service.services.models import ServiceRow
-from selling_service.services.rules import LIVE, Side
+from selling_service.services.rules import ENDING, LIVE, Side
 from shared.contract.basics import Actor, CommandKind, ServiceState, SuspensionReason
 from shared.contract.events import EventType
 from shared.kit.db import ReadSession, WriteSession
@@ -33,6 +39,7 @@ async def expire(
             tenant_id=partner_id,
             run_at=due,
             dedupe_key=f"expire:{service.id}",
+            max_attempts=FOREVER,
         )
         return
     await _suspend_by_clock(session, service, Actor.EXPIRED)
@@ -42,7 +49,7 @@ async def _suspend_by_clock(session: WriteSession, service: ServiceRow, actor: A
     """Suspend where this actor's suspension doesn't stand yet and the service still lives."""
     standing = await queries.suspensions_of(session, service.partner_id, service_id=service.id)
     pending = await queries.open_operations(session, service.partner_id, service_id=service.id)
-    ending = any(row.kind == CommandKind.TERMINATE for row in pending)
+    ending = any(row.kind in ENDING for row in pending)
     if ending or service.state not in LIVE or any(row.actor == actor for row in standing):
         return
     await suspend(
@@ -54,16 +61,15 @@ async def _suspend_by_clock(session: WriteSession, service: ServiceRow, actor: A
     )
 
 
-async def terminate_due(
-    session: WriteSession, partner_id: UUID, *, service_id: UUID, side: Side
-) -> None:
+async def terminate_due(session: WriteSession, partner_id: UUID, *, service_id: UUID) -> None:
     """Carry out a termination that was scheduled for the end of the term."""
     service = await queries.find_service(session, partner_id, service_id=service_id, lock=True)
     if service is None or service.terminate_at is None or service.state not in LIVE:
         return
     if service.terminate_at > session.clock.now():
         return
-    service.terminate_at = None
+    side = service.terminated_by or Side.PARTNER
+    service.terminate_at = service.terminated_by = None
     operation = await open_operation(
         session,
         service,
@@ -80,7 +86,8 @@ async def delete_due(session: WriteSession, partner_id: UUID, *, service_id: UUI
     if service is None or service.state != ServiceState.TERMINATED:
         return
     pending = await queries.open_operations(session, partner_id, service_id=service_id)
-    if pending or service.delete_at is None or service.delete_at > session.clock.now():
+    restoring = any(row.kind == CommandKind.RESTORE for row in pending)
+    if restoring or service.delete_at is None or service.delete_at > session.clock.now():
         return
     move(service, ServiceState.DELETED)
     service.content = None
@@ -106,6 +113,10 @@ async def follow_debt(
         await _suspend_by_clock(session, service, Actor.PARTNER_DEBT)
         return
     standing = await queries.suspensions_of(session, partner_id, service_id=service_id)
+    pending = await queries.open_operations(session, partner_id, service_id=service_id)
+    if any(row.kind in ENDING for row in pending):
+        # It is looked at again if it lives on; the others must not wait for it.
+        return
     if any(row.actor == Actor.PARTNER_DEBT for row in standing):
         wish = Wish(actor=Actor.PARTNER_DEBT)
         await resume(session, service, actor=Actor.PARTNER_DEBT, wish=wish)

@@ -3,11 +3,11 @@
 from uuid import UUID
 
 from selling_service.services import queries, schemas
-from selling_service.services.actions.carry_out import free_room, give_back, purge_later, retain
-from selling_service.services.actions.operations import announce, drop_job, end, move
+from selling_service.services.actions.aftermath import give_back, purge_later, undo
+from selling_service.services.actions.operations import announce, drop_job, end
 from selling_service.services.models import OperationRow, ReceivedCommand
-from selling_service.services.rules import EFFECTIVE_AT_ONCE
-from shared.contract.basics import CommandKind, OperationState, ServiceState
+from selling_service.services.rules import EFFECTIVE_AT_ONCE, RUNS_IN
+from shared.contract.basics import CommandKind, OperationState
 from shared.contract.events import EventType
 from shared.contract.operations import CommandRecord, CommandState
 from shared.contract.problems import COMMAND_NOT_CANCELLABLE, IN_PROGRESS, Problem
@@ -102,18 +102,16 @@ async def _take_back(session: WriteSession, partner_id: UUID, operation_id: UUID
         return
     kind = CommandKind(operation.kind)
     open_still = operation.finished_at is None and kind not in EFFECTIVE_AT_ONCE
+    if kind is CommandKind.ORDER and service.state not in RUNS_IN[kind]:
+        open_still = False  # a termination is ending it already
     if not open_still or not await drop_job(session, operation):
         detail = f"Its operation is {operation.state}, so it can't be cancelled."
         blocker = {"operation_id": str(operation.id), "state": operation.state}
         raise ProblemError(COMMAND_NOT_CANCELLABLE, detail, blockers=[blocker])
+    await undo(session, service, operation)
     if kind is CommandKind.ORDER:
-        move(service, ServiceState.FAILED)
-        service.content = None
-        await free_room(session, service)
         # An earlier attempt may have built something.
         await purge_later(session, service)
-    elif kind is CommandKind.RESTORE:
-        await retain(session, service)
     end(session, operation, OperationState.CANCELLED)
     await session.flush()
     await give_back(session, operation)

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from selling_service.events.actions import emit
 from selling_service.services import queries, schemas
-from selling_service.services.errors import wrong_state
+from selling_service.services.errors import PLATFORM_WORDS, wrong_state
 from selling_service.services.models import OperationRow, ServiceRow
 from selling_service.services.rules import ALLOWED, SUPERSEDED_BY_SUSPEND, TRANSITIONS
-from shared.contract.basics import CommandKind, OperationState, ServiceState
+from shared.contract.basics import CommandKind, OperationState, PowerState, ServiceState
 from shared.contract.events import EventType
 from shared.contract.problems import ProblemType
 from shared.kit.db import WriteSession
@@ -27,6 +27,8 @@ from shared.kit.telemetry import current_request_id, current_trace
 OPERATION_JOB = "operation"
 # At ten minutes between the later ones, about sixteen hours of a platform that is away.
 OPERATION_ATTEMPTS = 100
+# For jobs that nobody would miss if they died: the clocks', and those that clean up.
+FOREVER = 10**6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ def end(
     *,
     result: Mapping[str, Any] | None = None,
     problem: ProblemType | None = None,
-    detail: str = "",
+    internal: str = "",
 ) -> None:
     """Write the end of an operation; the client's content goes."""
     operation.state = state
@@ -126,12 +128,30 @@ def end(
         operation.progress = 100
         operation.problem = None
     if problem is not None:
-        operation.problem = describe(problem, detail)
+        operation.problem = describe(problem, internal)
 
 
-def describe(problem: ProblemType, detail: str) -> dict[str, str]:
-    """Why an operation failed or waits, as it is kept."""
-    return {"code": problem.code, "title": problem.title, "detail": detail}
+def describe(problem: ProblemType, internal: str) -> dict[str, str]:
+    """Why an operation failed or waits, as it is kept; `internal` is for staff only."""
+    detail = PLATFORM_WORDS[problem.code]
+    return {
+        "code": problem.code,
+        "title": problem.title,
+        "detail": detail,
+        "internal": internal[:1000],
+    }
+
+
+def remember_power(service: ServiceRow, operation: OperationRow, wanted: PowerState) -> None:
+    """Want this power from now on, and keep what was wanted before with the operation."""
+    before = operation.parameters.get("wanted_before", service.wanted_power)
+    operation.parameters = {**operation.parameters, "wanted_before": before}
+    service.wanted_power = wanted
+
+
+def forget_power(service: ServiceRow, operation: OperationRow) -> None:
+    """Want what was wanted before this operation began, if it has begun."""
+    service.wanted_power = operation.parameters.get("wanted_before", service.wanted_power)
 
 
 def move(service: ServiceRow, state: ServiceState) -> None:
@@ -180,6 +200,7 @@ async def supersede_queued(
     ended = []
     for operation in operations:
         if CommandKind(operation.kind) in kinds and await drop_job(session, operation):
+            forget_power(service, operation)
             end(session, operation, OperationState.SUPERSEDED)
             ended.append(operation)
     return ended

@@ -22,10 +22,9 @@ async def switch_power(
     if kind is CommandKind.STOP and state is ServiceState.SUSPENDED:
         # It is stopped already; from now on it stays so when the suspensions are gone.
         service.wanted_power = PowerState.STOPPED
-        return await _at_once(session, service, kind, wish, EventType.STOPPED)
+        return await _at_once(session, service, kind, wish)
     if await _fulfilled(session, service, kind):
-        told = EventType.STARTED if kind is CommandKind.START else EventType.STOPPED
-        return await _at_once(session, service, kind, wish, told)
+        return await _at_once(session, service, kind, wish)
     operation = await open_operation(session, service, kind, wish)
     await announce(session, service, EventType.ACCEPTED, operation)
     return operation
@@ -43,10 +42,14 @@ async def rename(
 
 
 async def _fulfilled(session: WriteSession, service: ServiceRow, kind: CommandKind) -> bool:
-    """Whether nothing is pending and the VM is as wished. A restart is never fulfilled."""
-    wished = {CommandKind.START: PowerState.RUNNING, CommandKind.STOP: PowerState.STOPPED}
-    power = wished.get(kind)
-    if power is None or service.power != power or service.wanted_power != power:
+    """Whether nothing is pending and the VM is as wished.
+
+    A restart is never fulfilled. Nor is a start: the guest may have powered itself off, which only
+    the platform knows.
+    """
+    if kind is not CommandKind.STOP or service.power != PowerState.STOPPED:
+        return False
+    if service.wanted_power != PowerState.STOPPED:
         return False
     return not await queries.open_operations(session, service.partner_id, service_id=service.id)
 
@@ -56,8 +59,7 @@ async def _at_once(
     service: ServiceRow,
     kind: CommandKind,
     wish: Wish,
-    told: EventType,
 ) -> OperationRow:
     operation = done_at_once(session, service, kind, wish)
-    await announce(session, service, told, operation)
+    await announce(session, service, EventType.STOPPED, operation)
     return operation

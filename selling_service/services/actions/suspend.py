@@ -36,6 +36,7 @@ async def suspend(
 ) -> OperationRow:
     """Suspend in the name of `actor`. Queued starts are superseded. Raises `wrong_state`."""
     await check_allowed(session, service, CommandKind.SUSPEND)
+    stopped = await _is_stopped(session, service)
     added = await session.scalar(
         insert(SuspensionRow)
         .values(
@@ -48,7 +49,7 @@ async def suspend(
         .on_conflict_do_nothing()
         .returning(SuspensionRow.service_id)
     )
-    if added is None:
+    if added is None and stopped:
         operation = done_at_once(session, service, CommandKind.SUSPEND, wish)
         await announce(session, service, EventType.SUSPENDED, operation)
         return operation
@@ -84,7 +85,7 @@ async def resume(
     left = [schemas.suspension(row) for row in rows]
     if left and lifted is None:
         raise blocked_by(left)
-    if left or lifted is None:
+    if left or (lifted is None and not await _was_left_locked(session, service)):
         result = {
             "running": not left and service.power == PowerState.RUNNING,
             "blockers": [item.model_dump(mode="json") for item in left],
@@ -97,6 +98,21 @@ async def resume(
     )
     await announce(session, service, EventType.ACCEPTED, operation)
     return operation
+
+
+async def _is_stopped(session: WriteSession, service: ServiceRow) -> bool:
+    """Whether an earlier suspension has been carried out, and nothing is on its way."""
+    if service.state != ServiceState.SUSPENDED or service.power != PowerState.STOPPED:
+        return False
+    return not await queries.open_operations(session, service.partner_id, service_id=service.id)
+
+
+async def _was_left_locked(session: WriteSession, service: ServiceRow) -> bool:
+    """Whether nobody suspends it any more, but the resume that was to free it has failed."""
+    if service.state != ServiceState.SUSPENDED:
+        return False
+    pending = await queries.open_operations(session, service.partner_id, service_id=service.id)
+    return not any(row.kind == CommandKind.RESUME for row in pending)
 
 
 async def check_allowed(

@@ -3,6 +3,7 @@
 from selling_service.ledger.models import BOOKS
 from selling_service.services import queries
 from selling_service.services.actions.operations import (
+    FOREVER,
     Wish,
     announce,
     done_at_once,
@@ -39,6 +40,8 @@ async def terminate(
         operation = done_at_once(session, service, CommandKind.TERMINATE, wish)
         await announce(session, service, EventType.TERMINATED, operation)
         return operation
+    # What the provider has scheduled stays the provider's, whoever hastens it.
+    side = Side.PROVIDER if service.terminated_by == Side.PROVIDER else side
     if when is TerminateWhen.PERIOD_END:
         return await _at_period_end(session, service, side, wish)
     await cancel_scheduled(session, service)
@@ -56,13 +59,15 @@ async def _at_period_end(
         why = "There is no term yet that could end. Terminate now, or wait until it is active."
         raise refuse(CommandKind.TERMINATE, ServiceState(service.state), why)
     service.terminate_at = service.paid_until
+    service.terminated_by = side
     await enqueue(
         session,
         TERMINATE_JOB,
-        payload={"service_id": service.id, "side": side},
+        payload={"service_id": service.id},
         tenant_id=service.partner_id,
         run_at=service.terminate_at,
         dedupe_key=f"terminate:{service.id}",
+        max_attempts=FOREVER,
     )
     operation = done_at_once(session, service, CommandKind.TERMINATE, wish)
     await announce(session, service, EventType.TERMINATION_SCHEDULED, operation)
@@ -72,7 +77,7 @@ async def _at_period_end(
 async def cancel_scheduled(session: WriteSession, service: ServiceRow) -> None:
     """Forget a termination at the end of the term."""
     if service.terminate_at is not None:
-        service.terminate_at = None
+        service.terminate_at = service.terminated_by = None
         await cancel_jobs(session, dedupe_key=f"terminate:{service.id}")
 
 
@@ -91,15 +96,16 @@ async def restore(
     beyond the present or a renewal in the same command (held now, captured when it runs).
     Raises `wrong_state`, `price_above_max`, `insufficient_balance`.
     """
-    await check_allowed(session, service, CommandKind.RESTORE)
-    pending = await queries.open_operations(session, service.partner_id, service_id=service.id)
-    restoring = any(row.kind == CommandKind.RESTORE for row in pending)
-    if (service.state != ServiceState.TERMINATED and not pending) or restoring:
+    outlook = await check_allowed(session, service, CommandKind.RESTORE)
+    if outlook is not ServiceState.TERMINATED:
+        # It lives, or will: only a scheduled termination is left to be forgotten.
+        if service.terminate_at is not None:
+            _check_side(service, terminated_by=service.terminated_by, side=side)
         await cancel_scheduled(session, service)
         operation = done_at_once(session, service, CommandKind.RESTORE, wish)
         await announce(session, service, EventType.RESTORED, operation)
         return operation
-    _check_restorable(session, service, request, side)
+    await _check_restorable(session, service, request, side)
     operation_id = new_id()
     operation = await open_operation(
         session, service, CommandKind.RESTORE, wish, operation_id=operation_id
@@ -119,20 +125,27 @@ async def restore(
     return operation
 
 
-def _check_restorable(
+async def _check_restorable(
     session: WriteSession, service: ServiceRow, request: RestoreRequest, side: Side
 ) -> None:
     now = session.clock.now()
     state = ServiceState(service.state)
-    if state is not ServiceState.TERMINATED:
-        why = "The termination isn't finished yet. Try again when it is."
+    pending = await queries.open_operations(session, service.partner_id, service_id=service.id)
+    ending = [row for row in pending if row.kind == CommandKind.TERMINATE]
+    if service.activated_at is None:
+        why = "It was never active, so nothing of it is kept."
         raise refuse(CommandKind.RESTORE, state, why)
-    if service.delete_at is None or service.delete_at <= now:
+    if not ending and (service.delete_at is None or service.delete_at <= now):
         why = "The retention is over."
         raise refuse(CommandKind.RESTORE, state, why)
-    if not may_restore(terminated_by=service.terminated_by, side=side):
-        why = "The other side terminated it; only they can restore it."
-        raise refuse(CommandKind.RESTORE, state, why)
+    terminated_by = ending[-1].parameters.get("side") if ending else service.terminated_by
+    _check_side(service, terminated_by=terminated_by, side=side)
     if not request.renew and (service.paid_until is None or service.paid_until <= now):
         why = "The paid term is over. Restore it with `renew: true`."
         raise refuse(CommandKind.RESTORE, state, why)
+
+
+def _check_side(service: ServiceRow, *, terminated_by: str | None, side: Side) -> None:
+    if not may_restore(terminated_by=terminated_by, side=side):
+        why = "The other side terminated it; only they can restore it."
+        raise refuse(CommandKind.RESTORE, ServiceState(service.state), why)

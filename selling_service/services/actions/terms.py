@@ -12,6 +12,7 @@ from selling_service.catalog.rules import term_end
 from selling_service.ledger.models import BOOKS
 from selling_service.services import queries
 from selling_service.services.actions.operations import (
+    FOREVER,
     Wish,
     announce,
     done_at_once,
@@ -20,7 +21,7 @@ from selling_service.services.actions.operations import (
 )
 from selling_service.services.errors import price_above_max
 from selling_service.services.models import OperationRow, ServiceRow, SuspensionRow, TermRow
-from selling_service.services.rules import project
+from selling_service.services.rules import ENDING, project
 from shared.contract import problems as catalogue
 from shared.contract.basics import (
     Actor,
@@ -82,6 +83,9 @@ async def _check_renewable(session: WriteSession, service: ServiceRow) -> None:
     )
     if outlook.state is not ServiceState.ACTIVE:
         raise refuse(CommandKind.RENEW, outlook.state)
+    if any(row.kind in ENDING for row in operations):
+        why = "A termination or restore is on its way. Renew when it is done."
+        raise refuse(CommandKind.RENEW, ServiceState(service.state), why)
     if service.paid_until is None:
         why = "The service isn't active yet, so there is no term to prolong."
         raise refuse(CommandKind.RENEW, ServiceState(service.state), why)
@@ -142,6 +146,7 @@ async def schedule_expiry(session: WriteSession, service: ServiceRow) -> None:
             tenant_id=service.partner_id,
             run_at=service.paid_until,
             dedupe_key=f"expire:{service.id}",
+            max_attempts=FOREVER,
         )
 
 

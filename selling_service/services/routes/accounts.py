@@ -9,7 +9,7 @@ from selling_service.accounts.actions import ensure_account
 from selling_service.accounts.models import Account
 from selling_service.accounts.queries import find_account
 from selling_service.partners.routes import PartnerRead, PartnerWrite, needs
-from selling_service.partners.rules import PartnerPrincipal
+from selling_service.partners.rules import PartnerPrincipal, check_not_blocked
 from selling_service.services.actions.accounts import close_account
 from selling_service.services.queries import count_kept
 from shared.contract import problems as catalogue
@@ -35,10 +35,11 @@ Reader = Annotated[PartnerPrincipal, needs(Scope.SERVICES_READ)]
     "/{client_ref}",
     summary="Make an account",
     description="An order makes it too. A repeat changes nothing.",
-    responses=declare(*_GATE, catalogue.CLIENT_REF_TAKEN),
+    responses=declare(*_GATE, catalogue.PARTNER_BLOCKED, catalogue.CLIENT_REF_TAKEN),
 )
 async def put_account(principal: Orderer, session: PartnerWrite, client_ref: UUID) -> AccountView:
     """Make the stand-in of a client where it is new."""
+    check_not_blocked(principal)
     account = await ensure_account(
         session,
         principal.partner_id,
@@ -62,10 +63,13 @@ async def get_account(principal: Reader, session: PartnerRead, client_ref: UUID)
     status_code=204,
     summary="Close an account",
     description="Its platform users are deleted. Refused while services are left.",
-    responses=declare(*_GATE, catalogue.NOT_FOUND, catalogue.ACCOUNT_IN_USE),
+    responses=declare(
+        *_GATE, catalogue.PARTNER_BLOCKED, catalogue.NOT_FOUND, catalogue.ACCOUNT_IN_USE
+    ),
 )
 async def delete_account(principal: Orderer, session: PartnerWrite, client_ref: UUID) -> Response:
     """Close an account."""
+    check_not_blocked(principal)
     await close_account(session, principal.partner_id, client_ref=client_ref)
     return Response(status_code=204)
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from selling_service.partners.routes import PartnerWrite, needs
-from selling_service.partners.rules import PartnerPrincipal
+from selling_service.partners.rules import PartnerPrincipal, check_not_blocked
 from selling_service.services.actions.commands import cancel_command, read_command
 from selling_service.services.actions.operations import Wish
 from selling_service.services.actions.order import Buyer, order
@@ -221,6 +221,7 @@ async def restore_service(caller: Manager, service_ref: UUID, body: RestoreReque
         catalogue.UNAUTHORIZED,
         catalogue.ADDRESS_NOT_ALLOWED,
         catalogue.INSUFFICIENT_SCOPE,
+        catalogue.PARTNER_BLOCKED,
         catalogue.IN_PROGRESS,
         catalogue.COMMAND_NOT_CANCELLABLE,
         catalogue.INVALID_REQUEST,
@@ -234,5 +235,6 @@ async def cancel(
     command_id: UUID,
 ) -> CommandRecord:
     """Cancel what can still be cancelled; what became of the command."""
+    check_not_blocked(principal)
     await cancel_command(session, principal.partner_id, command_id=command_id)
     return await read_command(session, principal.partner_id, command_id=command_id)

@@ -1,7 +1,6 @@
-"""Suspensions: by actor, standing from acceptance, stopping the VM for good until all are lifted."""
+"""Suspensions: by actor, standing from acceptance, stopping the VM until all are lifted."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,12 +18,12 @@ from tests.selling.services.house import Caller, House, vm_of
 
 
 @pytest.fixture
-async def ref(house: House, partner: Caller) -> AsyncIterator[str]:
+async def ref(house: House, partner: Caller) -> str:
     """The service_ref of an active service."""
     body = house.order()
     assert (await partner.send("/services", body)).status_code == 202
     await house.settle(partner.id)
-    yield body["service_ref"]
+    return str(body["service_ref"])
 
 
 async def by_staff(house: House, ref: str, verb: str, actor: Actor) -> None:
@@ -155,6 +154,7 @@ async def test_two_actors_at_once_both_stand(house: House, partner: Caller, ref:
 
 async def test_suspending_twice_is_one_suspension(house: House, partner: Caller, ref: str) -> None:
     await suspend(partner, ref, "client")
+    await house.settle(partner.id)
     second = await suspend(partner, ref, "client")
     assert (second.status_code, second.json()["state"]) == (202, "succeeded")
     assert await house.count("suspensions") == 1

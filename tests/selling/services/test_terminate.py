@@ -1,7 +1,6 @@
 """Terminations: now, at the end of the term, before the service was built; and back again."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -15,12 +14,12 @@ APRIL, MAY = "2026-04-01T12:00:00Z", "2026-05-01T12:00:00Z"
 
 
 @pytest.fixture
-async def ref(house: House, partner: Caller) -> AsyncIterator[str]:
+async def ref(house: House, partner: Caller) -> str:
     """The service_ref of a service that is paid until April."""
     body = house.order()
     await partner.send("/services", body)
     await house.settle(partner.id)
-    yield body["service_ref"]
+    return str(body["service_ref"])
 
 
 async def tell(house: House, partner: Caller, ref: str, verb: str, **body: Any) -> Any:

@@ -1,7 +1,6 @@
 """Terms: renewed without a gap and charged once; over, the service is suspended by the clock."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -18,12 +17,12 @@ RENEWAL = 900
 
 
 @pytest.fixture
-async def ref(house: House, partner: Caller) -> AsyncIterator[str]:
+async def ref(house: House, partner: Caller) -> str:
     """The service_ref of a service that is paid until April."""
     body = house.order()
     await partner.send("/services", body)
     await house.settle(partner.id)
-    yield body["service_ref"]
+    return str(body["service_ref"])
 
 
 async def renew(partner: Caller, ref: str, since: str, **more: Any) -> Any:

@@ -1,0 +1,133 @@
+"""Puts right what an operation leaves when it ends otherwise than it was meant.
+
+Money, room, state and wanted power go back in the transaction that ends it; what the platform may
+have done meanwhile is set right by a job behind it. Knows nothing of platforms itself.
+"""
+
+from collections.abc import Iterable
+
+from selling_service.catalog.actions import release
+from selling_service.ledger.models import BOOKS
+from selling_service.services import queries
+from selling_service.services.actions.operations import (
+    FOREVER,
+    announce,
+    drop_job,
+    end,
+    forget_power,
+    move,
+)
+from selling_service.services.actions.terminate import DELETE_JOB
+from selling_service.services.actions.terms import schedule_expiry
+from selling_service.services.models import OperationRow, ServiceRow
+from selling_service.services.rules import settled_state
+from shared.contract.basics import CommandKind, OperationState, ServiceState
+from shared.contract.events import EventType
+from shared.kit.db import WriteSession
+from shared.kit.jobs import enqueue
+
+PURGE_JOB = "service_purge"
+ALIGN_JOB = "service_align"
+# About five minutes: a platform that refuses for good must not hold the service's line for ever.
+ALIGN_ATTEMPTS = 10
+
+
+async def undo(session: WriteSession, service: ServiceRow, operation: OperationRow) -> None:
+    """Take back what the operation has begun, before it ends as failed or cancelled."""
+    kind = CommandKind(operation.kind)
+    if kind is CommandKind.ORDER:
+        move(service, ServiceState.FAILED)
+        service.content = None
+        await free_room(session, service)
+        return
+    if kind is CommandKind.RESTORE:
+        await retain(session, service)
+    elif kind is CommandKind.TERMINATE:
+        await _live_on(session, service)
+    forget_power(service, operation)
+    if operation.attempts:
+        await align_later(session, service)
+
+
+async def _live_on(session: WriteSession, service: ServiceRow) -> None:
+    """A termination came to nothing: the clock, which had left the service alone, runs again."""
+    if service.state == ServiceState.TERMINATING:
+        rows = await queries.suspensions_of(session, service.partner_id, service_id=service.id)
+        built = service.activated_at is not None
+        move(service, settled_state(suspended=bool(rows)) if built else ServiceState.PROVISIONING)
+    if service.activated_at is not None:
+        await schedule_expiry(session, service)
+
+
+async def give_back(session: WriteSession, operation: OperationRow) -> None:
+    """Release the operation's hold."""
+    if operation.hold_id is not None:
+        await BOOKS.release(session, owner=operation.partner_id, hold_id=operation.hold_id)
+
+
+async def free_room(session: WriteSession, service: ServiceRow) -> None:
+    """Give back stock and capacity.
+
+    Against the house's order of locks the service is locked already. That is safe here: whoever
+    holds stock or capacity (an order) waits for no service that exists.
+    """
+    await release(
+        session,
+        tariff_id=service.tariff_id,
+        data_center_id=service.data_center_id,
+        vcpu=service.vcpu,
+        ram_mib=service.ram_mib,
+        disk_gib=service.disk_gib,
+    )
+
+
+async def retain(session: WriteSession, service: ServiceRow) -> None:
+    """Arm the deletion for when the retention is over."""
+    if service.delete_at is not None:
+        await enqueue(
+            session,
+            DELETE_JOB,
+            payload={"service_id": service.id},
+            tenant_id=service.partner_id,
+            run_at=service.delete_at,
+            dedupe_key=f"delete:{service.id}",
+            max_attempts=FOREVER,
+        )
+
+
+async def purge_later(session: WriteSession, service: ServiceRow) -> None:
+    """Have the VM deleted from its platform, after whatever runs in this lane."""
+    await _later(session, service, PURGE_JOB, max_attempts=FOREVER)
+
+
+async def align_later(session: WriteSession, service: ServiceRow) -> None:
+    """Have the VM made to agree with the books, after whatever runs in this lane."""
+    await _later(session, service, ALIGN_JOB, max_attempts=ALIGN_ATTEMPTS)
+
+
+async def _later(
+    session: WriteSession, service: ServiceRow, kind: str, *, max_attempts: int
+) -> None:
+    await enqueue(
+        session,
+        kind,
+        payload={"service_id": service.id},
+        lane=service.id,
+        tenant_id=service.partner_id,
+        max_attempts=max_attempts,
+    )
+
+
+async def leave_behind(
+    session: WriteSession, service: ServiceRow, operations: Iterable[OperationRow]
+) -> None:
+    """End operations that waited for staff when a termination overtook them."""
+    for operation in operations:
+        if not await drop_job(session, operation):
+            continue
+        order = operation.kind == CommandKind.ORDER
+        end(session, operation, OperationState.CANCELLED if order else OperationState.SUPERSEDED)
+        await session.flush()
+        await give_back(session, operation)
+        told = EventType.CANCELLED if order else EventType.SUPERSEDED
+        await announce(session, service, told, operation)
