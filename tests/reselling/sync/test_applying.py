@@ -98,12 +98,12 @@ async def test_event_of_another_installation_is_stepped_over(rig: Rig) -> None:
 async def test_batch_waits_for_a_service_without_holding_the_others(rig: Rig) -> None:
     """A wish holds its service and then wants the client's balance; a batch must not want both."""
     refs = [await create_service(rig), await create_service(rig)]
-    first, second = sorted([(await find_service(rig, ref)).id for ref in refs])
-    last_ref, first_ref = sorted(refs, key=lambda ref: ref != refs[1])
+    ids = {(await find_service(rig, ref)).id: ref for ref in refs}
+    first, second = sorted(ids)
     hold = text("SELECT id FROM services WHERE id = :id FOR UPDATE NOWAIT")
     async with rig.runtime.staff.write() as wish:
         await wish.execute(hold, {"id": first})
-        batch = asyncio.create_task(apply(rig, emit(rig, last_ref, 1), emit(rig, first_ref, 1)))
+        batch = asyncio.create_task(apply(rig, emit(rig, ids[second], 1), emit(rig, ids[first], 1)))
         await wait_until_somebody_waits(rig)
         await wish.execute(hold, {"id": second})
     assert (await batch).applied == 2
