@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -123,24 +124,20 @@ async def event_latency(stack: Stack, shop: Shop, clients: list[Client], *, coun
         await order_rate(stack, shop, [clients[number % len(clients)]], count=1, at_once=1)
     applied = await _applied(stack)
     made = await _made(stack)
-    found = sorted(
-        (float(heard) - float(made[ref])) * 1000
-        for ref, heard in applied.items()
-        if ref not in known
-    )
+    found = sorted((heard - made[ref]) * 1000 for ref, heard in applied.items() if ref not in known)
     cuts = statistics.quantiles(found, n=100)
     return Latency(samples=len(found), p50=cuts[49], p99=cuts[98])
 
 
-async def _applied(stack: Stack) -> dict[object, object]:
+async def _applied(stack: Stack) -> dict[UUID, float]:
     database = await asyncpg.connect(**asyncpg_arguments(stack.reselling_database))
     rows = await database.fetch(_LATENCIES)
     await database.close()
-    return {row["ref"]: row["heard"] for row in rows}
+    return {row["ref"]: float(row["heard"]) for row in rows}
 
 
-async def _made(stack: Stack) -> dict[object, object]:
+async def _made(stack: Stack) -> dict[UUID, float]:
     database = await asyncpg.connect(**asyncpg_arguments(stack.selling_database))
     rows = await database.fetch(_EVENTS)
     await database.close()
-    return {row["ref"]: row["at"] for row in rows}
+    return {row["ref"]: float(row["at"]) for row in rows}

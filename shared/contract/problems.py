@@ -104,9 +104,7 @@ SERVICE_REF_TAKEN = ProblemType(
 CLIENT_REF_TAKEN = ProblemType(
     "client_ref_taken", 409, "The client_ref belongs to another installation", refused=True
 )
-PRICE_ABOVE_MAX = ProblemType(
-    "price_above_max", 409, "The price is above max_price", refused=True
-)
+PRICE_ABOVE_MAX = ProblemType("price_above_max", 409, "The price is above max_price", refused=True)
 INSUFFICIENT_BALANCE = ProblemType(
     "insufficient_balance", 402, "The balance doesn't cover this", refused=True
 )
@@ -119,9 +117,7 @@ PERIOD_NOT_OFFERED = ProblemType(
 UNKNOWN_OS = ProblemType("unknown_os", 422, "The tariff has no such OS template", refused=True)
 OUT_OF_STOCK = ProblemType("out_of_stock", 409, "The tariff is sold out", refused=True)
 NO_CAPACITY = ProblemType("no_capacity", 409, "The data centre has no room", refused=True)
-ACCOUNT_IN_USE = ProblemType(
-    "account_in_use", 409, "The account still has services", refused=True
-)
+ACCOUNT_IN_USE = ProblemType("account_in_use", 409, "The account still has services", refused=True)
 CURSOR_INVALID = ProblemType("cursor_invalid", 400, "The cursor can't be read")
 CURSOR_LOST = ProblemType("cursor_lost", 410, "The cursor is not of this feed")
 CURSOR_EXPIRED = ProblemType("cursor_expired", 410, "The cursor is older than the kept events")

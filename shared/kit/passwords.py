@@ -1,4 +1,4 @@
-"""Hashes and checks passwords of people with argon2id, away from the event loop (it takes 0.1 s)."""
+"""Hashes and checks passwords of people with argon2id, in a thread: it takes 0.1 s."""
 
 import asyncio
 

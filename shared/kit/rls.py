@@ -29,12 +29,12 @@ def create_roles() -> list[str]:
 def protect(table: str, *, column: str, setting: str) -> list[str]:
     """Enable and force policies on a table whose `column` (uuid) names the tenant."""
     mine = f"{column} = nullif(current_setting('{setting}', true), '')::uuid"
+    everybody = f"{OWNER_ROLE}, {STAFF_ROLE} USING (true) WITH CHECK (true)"
     return [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
         f"CREATE POLICY tenant ON {table} TO {APP_ROLE} USING ({mine}) WITH CHECK ({mine})",
-        f"CREATE POLICY everything ON {table} TO {OWNER_ROLE}, {STAFF_ROLE} "
-        "USING (true) WITH CHECK (true)",
+        f"CREATE POLICY everything ON {table} TO {everybody}",
     ]
 
 

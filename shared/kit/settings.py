@@ -1,4 +1,4 @@
-"""What can be set for either service: databases, secrets, logs, sandbox. Read from the environment."""
+"""What can be set for either service, from the environment: databases, secrets, logs, sandbox."""
 
 from typing import Annotated, Self
 

@@ -1,4 +1,4 @@
-"""Encrypts what must lie unreadable in the database, and fingerprints what must only be compared."""
+"""Encrypts what must lie unreadable, and fingerprints what must only be compared."""
 
 import base64
 import hashlib
@@ -21,7 +21,9 @@ class Vault:
             raise ValueError(message)
         self._fernet = MultiFernet([Fernet(key) for key in keys])
         # The oldest key signs fingerprints: adding a newer one must not change them.
-        self._mac_key = hashlib.sha256(b"fingerprint:" + base64.urlsafe_b64decode(keys[-1])).digest()
+        self._mac_key = hashlib.sha256(
+            b"fingerprint:" + base64.urlsafe_b64decode(keys[-1])
+        ).digest()
 
     def encrypt(self, plain: bytes) -> bytes:
         """Ciphertext under the newest key."""

@@ -240,5 +240,5 @@ async def create_guest(
 async def until(condition: Callable[[], bool], *, within: float = 20) -> None:
     """Wait for something outside of this process, `within` seconds."""
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110  # nobody there could set an event
+        while not condition():  # nobody there could set an event
             await asyncio.sleep(0.05)
