@@ -1,4 +1,4 @@
-"""A Docker engine for tests: the one that runs, or one of our own that leaves nothing behind.
+"""A Docker engine for tests: the one that runs, or one of our own that goes with all its data.
 
 It knows how to speak with Docker and Compose, and nothing of what is in the containers.
 """
@@ -93,7 +93,7 @@ class Engine:
 
 @contextmanager
 def running_engine() -> Iterator[Engine]:
-    """Give an engine. One of our own is started where none runs, and ended with all its data."""
+    """Give an engine. One of our own is started where none runs, and ends with the block."""
     require(shutil.which("docker"), "docker is not installed")
     if Engine().answers():
         yield Engine()
