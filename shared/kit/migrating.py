@@ -59,6 +59,10 @@ async def _migrate(url: str, metadata: MetaData) -> None:
 def _run(connection: Connection, metadata: MetaData) -> None:
     # Two migrations at once (two replicas starting) run one after the other.
     connection.execute(text("SELECT pg_advisory_lock(31337)"))
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        message = f"the database is encoded in {encoding}; create it with ENCODING 'UTF8'"
+        raise SystemExit(message)
     for statement in create_roles():
         connection.execute(text(statement))
     connection.execute(text(f"GRANT USAGE, CREATE ON SCHEMA public TO {OWNER_ROLE}"))
