@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx
 from fastapi import FastAPI
+from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from selling_service.catalog.models import (
@@ -233,7 +234,9 @@ async def open_house(url: str, **settings: Any) -> AsyncIterator[House]:
     """A house on this database, with one tariff `small` in data centre `dc1`."""
     clock = HandClock()
     runtime: SellingRuntime = Runtime(
-        SellingSettings(database_url=url, secret_keys=[SECRET_KEY], **settings),
+        SellingSettings(
+            database_url=SecretStr(url), secret_keys=[SecretStr(SECRET_KEY)], **settings
+        ),
         tenant_setting=TENANT_SETTING,
         clock=clock,
     )
