@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from shared.contract.basics import CurrencyCode, Input, Money, Output, Timestamp
+from shared.contract.basics import CurrencyCode, Input, Money, Output, Timestamp, Whole
 from shared.kit.text import Line
 
 _TOP_UP: JsonDict = {
@@ -28,7 +28,7 @@ _LINE: JsonDict = {
 class TopUpAmount(Input):
     """What was paid in: above zero, at most a million millions."""
 
-    amount: Annotated[int, Field(ge=1, le=10**12)]
+    amount: Annotated[Whole, Field(ge=1, le=10**12)]
     currency: CurrencyCode
 
 

@@ -12,7 +12,7 @@ from reselling_service.orders.models import Order
 from reselling_service.orders.rules import OrderState, order_state
 from reselling_service.services.models import Service
 from reselling_service.services.rules import order_words
-from shared.contract.basics import Input, Money, Output, Period, Timestamp
+from shared.contract.basics import Flag, Input, Money, Output, Period, Timestamp
 from shared.contract.services import Hostname, OSCode, SSHKey
 from shared.kit.text import Line, Password
 
@@ -54,7 +54,7 @@ class NewOrder(Input):
     tariff_id: UUID
     period: Period
     name: Line | None = None
-    auto_renew: bool = True
+    auto_renew: Flag = True
     options: Options
 
 

@@ -24,6 +24,7 @@ from reselling_service.services.rules import (
     wanted_agrees,
 )
 from shared.contract.basics import (
+    Flag,
     Input,
     Money,
     Output,
@@ -45,7 +46,7 @@ class ServiceChange(Input):
     )
 
     name: Line | None = None
-    auto_renew: bool | None = None
+    auto_renew: Flag | None = None
 
 
 class StaffSuspend(Input):
@@ -91,7 +92,7 @@ class Restore(Input):
 
     model_config = shown({"renew": False})
 
-    renew: bool = Field(default=False, examples=[False])
+    renew: Flag = Field(default=False, examples=[False])
 
 
 class Renew(Input):

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from reselling_service.tariffs.models import Tariff, TariffPrice
 from reselling_service.tariffs.rules import Difference, OfferDiff, charge
-from shared.contract.basics import Input, Money, Output, Timestamp
+from shared.contract.basics import Flag, Input, Money, Output, Timestamp
 from shared.contract.offers import CatalogTariff, OSTemplate, Resources
 from shared.kit.text import Line, Lines
 
@@ -55,7 +55,7 @@ class ImportRequest(Input):
     names: dict[Line, Line] = Field(
         default={}, max_length=_MOST_TARIFFS, description="Our names by the seller's codes."
     )
-    enable: bool = Field(default=False, description="Sell them at once.")
+    enable: Flag = Field(default=False, description="Sell them at once.")
 
 
 class SyncRequest(Input):
@@ -63,7 +63,7 @@ class SyncRequest(Input):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"dry_run": True}]})
 
-    dry_run: bool = Field(default=False, description="Tell the differences and change nothing.")
+    dry_run: Flag = Field(default=False, description="Tell the differences and change nothing.")
 
 
 class ChangeView(Output):
@@ -104,7 +104,7 @@ class TariffChange(Input):
     name: Line = Field(default_factory=str)
     description: Lines | None = None
     markup_percent: Markup = Field(default_factory=Decimal)
-    enabled: bool = Field(default_factory=bool)
+    enabled: Flag = Field(default_factory=bool)
 
 
 class PriceView(Output):

@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 from pydantic.config import JsonDict
 
-from shared.contract.basics import Input, Output, Period, Timestamp, shown
+from shared.contract.basics import Flag, Input, Output, Period, Timestamp, Whole, shown
 from shared.kit.moments import Moment
 from shared.kit.text import Line
 
@@ -30,7 +30,7 @@ Price = Annotated[
     Field(ge=0, le=10**13, max_digits=20, decimal_places=6, examples=["990", "1.388888"]),
 ]
 Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2, examples=["12.5"])]
-Stock = Annotated[int, Field(ge=0, le=BIGGEST_INT, examples=[100])]
+Stock = Annotated[Whole, Field(ge=0, le=BIGGEST_INT, examples=[100])]
 PlatformName = Literal["simulated", "qemu"]
 _SIZE: JsonDict = {
     "vcpu": 1,
@@ -50,7 +50,7 @@ class DataCenterInput(Input):
     code: Code = Field(examples=["fra1"])
     title: Line = Field(examples=["Frankfurt 1"])
     platform: PlatformName = "simulated"
-    open: bool = True
+    open: Flag = True
 
 
 class DataCenterChangeInput(Input):
@@ -59,7 +59,7 @@ class DataCenterChangeInput(Input):
     model_config = shown({"title": "Frankfurt 1 (full)", "open": False})
 
     title: Line | None = None
-    open: bool | None = Field(default=None, description="false: no new services here.")
+    open: Flag | None = Field(default=None, description="false: no new services here.")
 
 
 class Room(Output):
@@ -121,10 +121,10 @@ class PriceInput(Input):
 class VersionSpec(Input):
     """What a version sells, and for how much."""
 
-    vcpu: int = Field(ge=1, le=1024, examples=[1])
-    ram_mib: int = Field(ge=1, le=2**24, examples=[1024])
-    disk_gib: int = Field(ge=1, le=2**20, examples=[10])
-    ipv4: int = Field(default=1, ge=0, le=256, examples=[1])
+    vcpu: Whole = Field(ge=1, le=1024, examples=[1])
+    ram_mib: Whole = Field(ge=1, le=2**24, examples=[1024])
+    disk_gib: Whole = Field(ge=1, le=2**20, examples=[10])
+    ipv4: Whole = Field(default=1, ge=0, le=256, examples=[1])
     os_templates: list[Code] = Field(min_length=1, max_length=200, examples=[["debian-12"]])
     prices: dict[Period, PriceInput] = Field(
         min_length=1, examples=[{"month": {"price": "990", "setup_fee": "0"}}]
@@ -158,7 +158,7 @@ class TariffChangeInput(Input):
     model_config = shown({"withdrawn": True})
 
     title: Line | None = None
-    withdrawn: bool | None = Field(
+    withdrawn: Flag | None = Field(
         default=None, description="true: no new orders; services that run are renewed as before."
     )
 
@@ -176,7 +176,7 @@ class StockAdjustInput(Input):
 
     model_config = shown({"by": 10})
 
-    by: int = Field(ge=-BIGGEST_INT, le=BIGGEST_INT, examples=[10])
+    by: Whole = Field(ge=-BIGGEST_INT, le=BIGGEST_INT, examples=[10])
 
 
 class PriceOutput(Output):
@@ -238,7 +238,7 @@ class TariffDocument(TariffInput):
 
     model_config = shown({"code": "vps-1", "title": "VPS 1", "data_center": "fra1", **_SIZE})
 
-    withdrawn: bool = False
+    withdrawn: Flag = False
 
 
 class OfferDocument(OfferInput):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.contract.basics import Input, shown
+from shared.contract.basics import Input, Whole, shown
 from shared.kit.bookkeeping import MOST
 from shared.kit.text import Line
 
@@ -28,7 +28,7 @@ class MoneyInput(Input):
     )
 
     reference: _Reference
-    amount: int = Field(ge=1, le=MOST, examples=[100_000])
+    amount: Whole = Field(ge=1, le=MOST, examples=[100_000])
     text: Line = Field(description="The partner reads it.", examples=["Bank transfer, March"])
 
 
@@ -40,7 +40,7 @@ class CorrectionInput(Input):
     )
 
     reference: _Reference
-    amount: int = Field(ge=-MOST, le=MOST, examples=[-250])
+    amount: Whole = Field(ge=-MOST, le=MOST, examples=[-250])
     text: Line = Field(description="The partner reads it.", examples=["Charged twice in March"])
 
 
@@ -49,4 +49,4 @@ class CreditLimitInput(Input):
 
     model_config = shown({"credit_limit": 50_000})
 
-    credit_limit: int = Field(ge=0, le=MOST, examples=[50_000])
+    credit_limit: Whole = Field(ge=0, le=MOST, examples=[50_000])

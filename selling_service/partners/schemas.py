@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from selling_service.partners.models import Installation, Partner, PartnerKey
 from selling_service.partners.rules import PartnerState
-from shared.contract.basics import Input, Output, Scope, Timestamp, shown
+from shared.contract.basics import Input, Output, Scope, Timestamp, Whole, shown
 from shared.kit.text import Line
 
 DEFAULT_OVERLAP = timedelta(hours=24)
@@ -105,7 +105,7 @@ class RotationInput(Input):
 
     model_config = shown({"overlap_seconds": 3600})
 
-    overlap_seconds: int = Field(
+    overlap_seconds: Whole = Field(
         default=int(DEFAULT_OVERLAP.total_seconds()),
         ge=0,
         le=int(LONGEST_OVERLAP.total_seconds()),

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.contract.basics import Input, shown
+from shared.contract.basics import Input, Whole, shown
 
-Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Much = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Count = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
+Much = Annotated[Whole, Field(ge=0, le=2**53 - 1)]
 
 
 class FaultInput(Input):
@@ -16,7 +16,7 @@ class FaultInput(Input):
     kind: Annotated[
         str, Field(pattern="^(unavailable|refused|full|answer_lost|half_done)$", examples=["full"])
     ]
-    times: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    times: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
 
 
 class BehaviourInput(Input):
@@ -35,7 +35,7 @@ class BehaviourInput(Input):
     ram_mib: Much = 1_000_000_000
     disk_gib: Much = 100_000_000
     vms_per_user: Count | None = None
-    delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
+    delay_ms: Annotated[Whole, Field(ge=0, le=60_000)] = 0
     faults: dict[Annotated[str, Field(pattern=r"^(\*|[a-z_]{1,32})$")], FaultInput] = Field(
         default={}, examples=[{"create_vm": {"kind": "unavailable", "times": 2}}], max_length=20
     )

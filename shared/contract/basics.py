@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, Strict
 from pydantic.config import JsonDict
 
 CONTRACT_MAJOR = 1
@@ -47,8 +47,11 @@ def _rfc3339(value: datetime) -> str:
 
 Timestamp = Annotated[AwareDatetime, PlainSerializer(_rfc3339, when_used="json")]
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])]
+# In JSON `true` is no number and `1` no yes; Python, left alone, takes one for the other.
+Whole = Annotated[int, Strict()]
+Flag = Annotated[bool, Strict()]
 # Amounts stay exact in every JSON reader (2**53) and sums of them fit a PostgreSQL bigint.
-MinorUnits = Annotated[int, Field(ge=-(2**53) + 1, le=2**53 - 1)]
+MinorUnits = Annotated[Whole, Field(ge=-(2**53) + 1, le=2**53 - 1)]
 
 
 class Money(BaseModel):

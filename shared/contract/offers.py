@@ -15,6 +15,7 @@ from shared.contract.basics import (
     Period,
     Timestamp,
     UnitPrice,
+    Whole,
     shown,
 )
 
@@ -106,7 +107,7 @@ class QuoteRequest(Input):
 
     kind: QuoteKind
     tariff_id: UUID | None = None
-    tariff_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    tariff_version: Annotated[Whole, Field(ge=1, le=2**31 - 1)] | None = None
     period: Period | None = None
     service_ref: UUID | None = None
 

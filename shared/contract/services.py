@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, mo
 
 from shared.contract.basics import (
     Actor,
+    Flag,
     Input,
     Money,
     Output,
@@ -21,6 +22,7 @@ from shared.contract.basics import (
     SuspensionReason,
     TerminateWhen,
     Timestamp,
+    Whole,
     shown,
 )
 
@@ -91,7 +93,7 @@ class OrderRequest(Input):
     service_ref: UUID
     client_ref: UUID
     tariff_id: UUID
-    tariff_version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    tariff_version: Annotated[Whole, Field(ge=1, le=2**31 - 1)]
     period: Period
     options: OrderOptions
     max_price: Money
@@ -152,7 +154,7 @@ class RestoreRequest(Input):
 
     model_config = shown({"renew": True, "max_price": {"amount": 990, "currency": "EUR"}})
 
-    renew: bool = False
+    renew: Flag = False
     max_price: Money | None = None
 
     @model_validator(mode="after")

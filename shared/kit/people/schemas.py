@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from shared.contract.basics import Input, Output, Timestamp, shown
+from shared.contract.basics import Flag, Input, Output, Timestamp, Whole, shown
 from shared.kit.people.principals import Role
 from shared.kit.text import Line, Password
 
@@ -76,7 +76,7 @@ class StaffChangeInput(Input):
 
     name: Line | None = None
     role: Role | None = None
-    active: bool | None = Field(default=None, description="false: may no longer log in.")
+    active: Flag | None = Field(default=None, description="false: may no longer log in.")
     password: Password | None = None
 
 
@@ -113,7 +113,7 @@ class ClockInput(Input):
 
     model_config = shown({"advance_seconds": 3600})
 
-    advance_seconds: int = Field(ge=1, le=YEAR_SECONDS, examples=[86_400])
+    advance_seconds: Whole = Field(ge=1, le=YEAR_SECONDS, examples=[86_400])
 
 
 class ClockOutput(Output):
