@@ -113,7 +113,6 @@ _UNSTORABLE = "22"
 _AWAY = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError)
 _BY_STATUS = {
     404: (catalogue.NOT_FOUND, "There is nothing at this address. See /docs for the routes."),
-    405: (catalogue.METHOD_NOT_ALLOWED, "See /docs for the methods of this route."),
     413: (catalogue.BODY_TOO_LARGE, "Send less: no route takes a body of this size."),
 }
 

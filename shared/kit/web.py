@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import structlog
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
@@ -21,7 +21,7 @@ from shared.contract.basics import BASE_PATH, CONTRACT_HEADER, CONTRACT_VERSION,
 from shared.contract.problems import PROBLEM_MEDIA_TYPE, ProblemType
 from shared.kit.openapi import API, operation_id
 from shared.kit.pages import install_pages
-from shared.kit.problems import ProblemError, declare, install_problem_handlers
+from shared.kit.problems import ProblemError, declare, install_problem_handlers, problem_response
 from shared.kit.telemetry import current_request_id, in_trace
 
 Scope = MutableMapping[str, Any]
@@ -176,6 +176,7 @@ def create_api(
     )
     app.told_problems = told_problems
     install_problem_handlers(app)
+    app.add_exception_handler(catalogue.METHOD_NOT_ALLOWED.status, _wrong_method)
     for router in routers:
         app.include_router(router, responses=_FROM_EVERY_ROUTE)
     app.include_router(_operations(ready), responses=_FROM_THE_EDGE)
@@ -184,6 +185,18 @@ def create_api(
     # Set when the process is told to stop: endless answers end then.
     app.state.stopping = asyncio.Event()
     return app
+
+
+async def _wrong_method(request: Request, error: Exception) -> Response:
+    """Name all methods: Starlette knows those of the first route that it found at this path."""
+    told = getattr(error, "headers", None) or {}
+    documented = request.app.openapi()["paths"].get(_route(request.scope), {})
+    methods = {*filter(None, told.get("Allow", "").split(", ")), *map(str.upper, documented)}
+    detail = "See /docs for the methods of this route."
+    allow = {"Allow": ", ".join(sorted(methods))}
+    return problem_response(
+        ProblemError(catalogue.METHOD_NOT_ALLOWED, detail, headers=allow), request
+    )
 
 
 def _operations(ready: ReadyCheck) -> APIRouter:
