@@ -132,7 +132,10 @@ async def _record_answer(
         await actions.record_attempt(
             session, command, milliseconds=milliseconds, outcome="accepted", detail=detail
         )
-        await actions.accept(session, command, reply.operation)
+        if await actions.accept(session, command, reply.operation) and reply.replayed:
+            # The first answer, word for word: what has become of it since then may have been told
+            # in events that were stepped over, before the seller was known to have it.
+            await actions.wish_job(session, LOOK_UP_JOB, command)
         return
     problem = reply.problem
     await actions.record_attempt(
