@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from selling_service.accounts.actions import remember_platform_user
 from selling_service.accounts.queries import has_platform_user
@@ -17,11 +18,15 @@ from selling_service.provisioning.platform import (
     GuestContent,
     NotFound,
     Platform,
+    PlatformUnavailable,
     VMState,
 )
 from selling_service.settings import SellingSettings
+from shared.kit.db import WriteSession
 
 Platforms = Mapping[str, Platform]
+USERS_LOCK_MS = 5000
+LOCK_NOT_AVAILABLE = "55P03"
 _log = structlog.get_logger(__name__)
 
 
@@ -85,10 +90,7 @@ async def ensure_user(
     async with runtime.app.write(tenant=partner_id) as session:
         # The only call that is made with a connection held: platforms look a user up and then
         # make it, so two workers at once would make two. It happens once per account.
-        await session.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 13))"),
-            {"name": str(account_id)},
-        )
+        await hold_users_of(session, account_id)
         if not await has_platform_user(
             session, partner_id, account_id=account_id, platform=platform.name
         ):
@@ -96,6 +98,24 @@ async def ensure_user(
             await remember_platform_user(
                 session, partner_id, account_id=account_id, platform=platform.name
             )
+
+
+async def hold_users_of(session: WriteSession, account_id: UUID) -> None:
+    """Keep others from making or deleting this account's users until the transaction ends.
+
+    Raises `PlatformUnavailable` where another worker keeps us out for long: it may be frozen.
+    """
+    await session.execute(text(f"SET LOCAL lock_timeout = {USERS_LOCK_MS}"))
+    try:
+        await session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 13))"),
+            {"name": str(account_id)},
+        )
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise PlatformUnavailable("another worker is at this account's user") from error
+    await session.execute(text("SET LOCAL lock_timeout = DEFAULT"))
 
 
 def guest_content(*, hostname: str, content: str | None) -> GuestContent:

@@ -310,15 +310,15 @@ def _accounts(runtime: SellingRuntime, platforms: Platforms) -> Task:
     async def work(job: Job) -> None:
         partner_id = _tenant(job)
         account_id = UUID(job.payload["account_id"])
-        async with runtime.app.write(tenant=partner_id) as session:
-            # Held during the call, as in `ensure_user`: a new order must not race the deletion.
-            if not await still_closed(session, partner_id, account_id=account_id):
-                return
-            for name in job.payload["platforms"]:
-                try:
+        try:
+            async with runtime.app.write(tenant=partner_id) as session:
+                # Held during the call, as in `ensure_user`: no new order may race the deletion.
+                if not await still_closed(session, partner_id, account_id=account_id):
+                    return
+                for name in job.payload["platforms"]:
                     await platforms[name].delete_user(owner_id=account_id)
-                except PlatformUnavailable as error:
-                    raise Retry(error.detail) from error
+        except PlatformUnavailable as error:
+            raise Retry(error.detail) from error
 
     return Task(kind=ACCOUNT_JOB, work=work)
 

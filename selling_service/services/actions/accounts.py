@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-from sqlalchemy import text
-
 from selling_service.accounts.actions import forget_platform_users
 from selling_service.accounts.models import Account
 from selling_service.accounts.queries import find_account
+from selling_service.provisioning.actions import hold_users_of
 from selling_service.services import queries
 from shared.contract.problems import ACCOUNT_IN_USE
 from shared.kit.db import WriteSession
@@ -40,10 +39,10 @@ async def close_account(session: WriteSession, partner_id: UUID, *, client_ref: 
 
 
 async def still_closed(session: WriteSession, partner_id: UUID, *, account_id: UUID) -> bool:
-    """Whether the account is closed, held against new platform users until the end."""
-    await session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 13))"),
-        {"name": str(account_id)},
-    )
+    """Whether the account is closed, held against new platform users until the end.
+
+    Raises `PlatformUnavailable` where another worker is making one.
+    """
+    await hold_users_of(session, account_id)
     account = await session.get(Account, account_id)
     return account is not None and account.partner_id == partner_id and bool(account.closed_at)

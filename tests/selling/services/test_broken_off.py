@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from selling_service.provisioning import actions as provisioning
 from selling_service.provisioning.drivers.simulated import Behaviour, Fault, FaultKind
 from selling_service.provisioning.platform import GuestContent, Power, StaleFence, VMSize
 from tests.selling.services.house import Caller, House, vm_of, wait_until
@@ -321,3 +322,23 @@ def _is(partner: Caller, ref: str, state: str) -> Callable[[], Awaitable[bool]]:
         return bool((await partner.service(ref))["state"] == state)
 
     return found
+
+
+async def test_worker_that_froze_while_it_made_a_user_does_not_hold_up_others_for_ever(
+    house: House, partner: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provisioning, "USERS_LOCK_MS", 50)
+    body = house.order()
+    order = await partner.send("/services", body)
+    account_id = await _account_of(house, body["service_ref"])
+    async with house.runtime.app.write(tenant=partner.id) as session:
+        await provisioning.hold_users_of(session, account_id)
+        await work_until_state(house, partner, order, "waiting")
+    await finish(house)
+    assert (await partner.operation(order))["state"] == "succeeded"
+
+
+async def _account_of(house: House, ref: str) -> UUID:
+    async with house.runtime.staff.read() as session:
+        statement = text("SELECT account_id FROM services WHERE service_ref = :ref")
+        return UUID(str((await session.execute(statement, {"ref": ref})).scalar_one()))
