@@ -7,7 +7,6 @@ where a message begins and ends, and changes nothing in what it passes on.
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -128,8 +127,9 @@ class Proxy:
 
     async def _end(self) -> None:
         self._server.close()
-        mine = asyncio.current_task()
-        others = [task for task in asyncio.all_tasks() if task is not mine]
+        # A connection that was accepted just now begins to be served only then.
+        await asyncio.sleep(0.05)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -160,8 +160,6 @@ class Proxy:
             if upstream is not None:
                 upstream.close()
             writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
 
     async def _exchange(
         self, sent: Sent, fault: Fault, upstream: "Upstream", writer: asyncio.StreamWriter
