@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import update
-
 from selling_service.catalog.queries import platform_of
 from selling_service.database import SellingRuntime
 from selling_service.provisioning.actions import (
@@ -26,10 +24,9 @@ from selling_service.provisioning.platform import (
 from selling_service.services import queries
 from selling_service.services.actions import clocks
 from selling_service.services.actions.accounts import ACCOUNT_JOB, still_closed
-from selling_service.services.actions.aftermath import ALIGN_JOB, PURGE_JOB
+from selling_service.services.actions.aftermath import ALIGN_JOB, DEBT_JOB, PURGE_JOB
 from selling_service.services.actions.align import begin_alignment, record_alignment
 from selling_service.services.actions.carry_out import (
-    DEBT_JOB,
     Assignment,
     begin,
     complete,
@@ -43,7 +40,7 @@ from selling_service.services.models import ReceivedCommand
 from shared.contract.basics import CommandKind
 from shared.contract.problems import PLATFORM_FULL, PLATFORM_REFUSED, UNAVAILABLE
 from shared.kit.db import WriteSession
-from shared.kit.idempotency import KEPT_ANSWERS
+from shared.kit.idempotency import forget_answers
 from shared.kit.jobs import Completion, Job, JobLost, Retry, Setback, Task
 
 FORGET_JOB = "forget_answers"
@@ -326,12 +323,7 @@ def _accounts(runtime: SellingRuntime, platforms: Platforms) -> Task:
 def _forgetting(runtime: SellingRuntime) -> Task:
     async def work(_job: Job) -> None:
         async with runtime.staff.write() as session:
-            before = session.clock.now() - KEPT_ANSWERS
-            await session.execute(
-                update(ReceivedCommand)
-                .where(ReceivedCommand.received_at < before, ReceivedCommand.answer.is_not(None))
-                .values(answer=None)
-            )
+            await forget_answers(session, ReceivedCommand)
 
     return Task(kind=FORGET_JOB, work=work, every=FORGET_EVERY)
 

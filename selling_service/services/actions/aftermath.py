@@ -20,12 +20,13 @@ from selling_service.services.actions.operations import (
 from selling_service.services.actions.terminate import DELETE_JOB
 from selling_service.services.actions.terms import schedule_expiry
 from selling_service.services.models import OperationRow, ServiceRow
-from selling_service.services.rules import settled_state
+from selling_service.services.rules import ENDING, settled_state
 from shared.contract.basics import CommandKind, OperationState, ServiceState
 from shared.contract.events import EventType
 from shared.kit.db import WriteSession
 from shared.kit.jobs import enqueue
 
+DEBT_JOB = "partner_debt"
 PURGE_JOB = "service_purge"
 ALIGN_JOB = "service_align"
 # About five minutes: a platform that refuses for good must not hold the service's line for ever.
@@ -57,6 +58,25 @@ async def _live_on(session: WriteSession, service: ServiceRow) -> None:
         move(service, settled_state(suspended=bool(rows)) if built else ServiceState.PROVISIONING)
     if service.activated_at is not None:
         await schedule_expiry(session, service)
+
+
+async def settle_up(session: WriteSession, service: ServiceRow, operation: OperationRow) -> None:
+    """Release the hold of what came to nothing; then, locks being ordered so, look at debts."""
+    await give_back(session, operation)
+    if operation.kind in ENDING:
+        await follow_debts(session, service)
+
+
+async def follow_debts(session: WriteSession, service: ServiceRow) -> None:
+    """Have the ledger look at a service that it had left alone while it was ending."""
+    await enqueue(
+        session,
+        DEBT_JOB,
+        payload={"partner_id": service.partner_id},
+        tenant_id=service.partner_id,
+        dedupe_key=f"partner_debt:{service.partner_id}",
+        max_attempts=FOREVER,
+    )
 
 
 async def give_back(session: WriteSession, operation: OperationRow) -> None:

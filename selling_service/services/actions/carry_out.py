@@ -12,9 +12,10 @@ from selling_service.ledger.models import BOOKS
 from selling_service.provisioning.platform import Power, VMSize, VMState
 from selling_service.services import queries
 from selling_service.services.actions.aftermath import (
-    give_back,
+    follow_debts,
     leave_behind,
     retain,
+    settle_up,
     undo,
 )
 from selling_service.services.actions.operations import (
@@ -33,15 +34,13 @@ from selling_service.services.actions.terms import (
     stop_expiry,
 )
 from selling_service.services.models import OperationRow, ServiceRow
-from selling_service.services.rules import may_run, running_now, settled_state
+from selling_service.services.rules import ENDING, may_run, running_now, settled_state
 from shared.contract.basics import CommandKind, OperationState, PowerState, ServiceState
 from shared.contract.events import EventType
 from shared.contract.problems import ProblemType
 from shared.kit.db import WriteSession
-from shared.kit.jobs import Job, JobLost, cancel_jobs, enqueue
+from shared.kit.jobs import Job, JobLost, cancel_jobs
 from shared.kit.jobs.queue import is_mine
-
-DEBT_JOB = "partner_debt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +76,11 @@ async def begin(session: WriteSession, job: Job) -> Assignment | None:
     state = ServiceState(service.state)
     if not may_run(kind, state=state, suspended=bool(suspensions)):
         forget_power(service, operation)
+        if kind in ENDING:
+            await schedule_expiry(session, service)
         end(session, operation, OperationState.SUPERSEDED)
         await session.flush()
-        await give_back(session, operation)
+        await settle_up(session, service, operation)
         await announce(session, service, EventType.SUPERSEDED, operation)
         return None
     exists = state not in {ServiceState.ORDERED, ServiceState.PROVISIONING}
@@ -175,21 +176,10 @@ async def complete(
     if operation.hold_id is not None:
         await _settle_hold(session, service, operation)
     if kind is CommandKind.RESTORE:
-        await _follow_debt(session, service)
+        await follow_debts(session, service)
     await announce(session, service, told, operation)
     if resumed is not None:
         await announce(session, service, EventType.ACCEPTED, resumed)
-
-
-async def _follow_debt(session: WriteSession, service: ServiceRow) -> None:
-    """The ledger leaves terminated services alone: have it look at one that is back."""
-    await enqueue(
-        session,
-        DEBT_JOB,
-        payload={"partner_id": service.partner_id},
-        tenant_id=service.partner_id,
-        dedupe_key=f"partner_debt:{service.partner_id}",
-    )
 
 
 async def _settle_hold(session: WriteSession, service: ServiceRow, operation: OperationRow) -> None:
@@ -295,7 +285,7 @@ async def fail(session: WriteSession, job: Job, problem: ProblemType, internal: 
     await undo(session, service, operation)
     end(session, operation, OperationState.FAILED, problem=problem, internal=internal)
     await session.flush()
-    await give_back(session, operation)
+    await settle_up(session, service, operation)
     await announce(session, service, EventType.FAILED, operation)
 
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from selling_service.services import queries, schemas
-from selling_service.services.actions.aftermath import give_back, purge_later, undo
+from selling_service.services.actions.aftermath import purge_later, settle_up, undo
 from selling_service.services.actions.operations import announce, drop_job, end
 from selling_service.services.models import OperationRow, ReceivedCommand
 from selling_service.services.rules import EFFECTIVE_AT_ONCE, RUNS_IN
@@ -114,5 +114,5 @@ async def _take_back(session: WriteSession, partner_id: UUID, operation_id: UUID
         await purge_later(session, service)
     end(session, operation, OperationState.CANCELLED)
     await session.flush()
-    await give_back(session, operation)
+    await settle_up(session, service, operation)
     await announce(session, service, EventType.CANCELLED, operation)

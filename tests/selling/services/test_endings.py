@@ -250,3 +250,46 @@ async def test_blocked_partner_makes_and_closes_no_accounts_and_cancels_nothing(
     ):
         assert (answer.status_code, answer.json()["code"]) == (403, "partner_blocked")
         assert answer.json()["outcome"] is None
+
+
+async def test_ending_that_came_to_nothing_leaves_term_and_debt_to_the_clock_again(
+    house: House, partner: Caller, ref: str
+) -> None:
+    away = Fault(kind=FaultKind.UNAVAILABLE)
+    await house.platform.set_behaviour(Behaviour(faults={"rename_vm": away}))
+    await tell(partner, ref, "rename", hostname="held-up.example.com")
+    ending = await tell(partner, ref, "terminate")
+    await tell(partner, ref, "restore", renew=True)
+    await owe(house, partner, 100)
+    house.clock.advance(days=40)
+
+    async def looked() -> bool:
+        due = "kind IN ('partner_debt', 'service_expire')"
+        return not await house.count("jobs", due)
+
+    async with house.working():
+        await wait_until(looked)
+    assert (await partner.service(ref))["suspensions"] == []
+    await partner.http.post(f"/commands/{ending.json()['command_id']}/cancel")
+    await house.platform.set_behaviour(Behaviour())
+    house.clock.advance(hours=1)
+    await house.settle(partner.id)
+    actors = {item["actor"] for item in (await partner.service(ref))["suspensions"]}
+    assert actors == {"expired", "partner_debt"}
+    assert (await house.balance(partner.id)).held == 0
+
+
+async def test_what_was_accepted_behind_a_restore_that_failed_is_superseded(
+    house: House, partner: Caller, ref: str
+) -> None:
+    await tell(partner, ref, "terminate")
+    await house.settle(partner.id)
+    refusing = Fault(kind=FaultKind.REFUSED, times=1)
+    await house.platform.set_behaviour(Behaviour(faults={"unlock_vm": refusing}))
+    await tell(partner, ref, "restore")
+    stopped, started = await tell(partner, ref, "stop"), await tell(partner, ref, "start")
+    await house.settle(partner.id)
+    for answer in (stopped, started):
+        assert (await partner.operation(answer))["state"] == "superseded"
+    assert (await partner.service(ref))["state"] == "terminated"
+    assert await house.count("simulated_vms", "locked AND power = 'stopped'") == 1
