@@ -155,9 +155,17 @@ class Provider(Caller):
         self.bear(self.post("/admin/v1/login", body)["token"])
 
     def make_data_center(self, code: str, *, platform: str = "simulated") -> JSON:
-        """Open a place for VMs."""
+        """Open a place for VMs; it, once the platform has told how much room there is."""
         body = {"code": code, "title": f"Data centre {code}", "platform": platform}
-        return self.post("/admin/v1/data-centers", body)
+        place = self.post("/admin/v1/data-centers", body)
+
+        def look() -> JSON | None:
+            every = self.get("/admin/v1/data-centers")["items"]
+            return next(
+                (row for row in every if row["id"] == place["id"] and row["refreshed_at"]), None
+            )
+
+        return wait_for(f"the room of {code}", look)[0]
 
     def every_os_template(self) -> list[JSON]:
         """Read the operating systems that are offered."""
