@@ -97,10 +97,14 @@ class Crew:
         """Claim due jobs."""
         return await self._worker._claim(most)
 
+    async def run(self, job: Job) -> None:
+        """Work on a claimed job, whether it is still ours or not."""
+        await self._worker._run_job(job)
+
     async def work(self, most: int = 1) -> int:
         """Claim and work on that many jobs at once; how many there were."""
         jobs = await self.claim(most)
-        await asyncio.gather(*(self._worker._run_job(job) for job in jobs))
+        await asyncio.gather(*(self.run(job) for job in jobs))
         return len(jobs)
 
     async def freeze(self, *, calls: int, before: bool) -> bool:
@@ -108,7 +112,7 @@ class Crew:
         for job in await self.claim():
             freeze = Freeze(calls=calls, before=before)
             token = _freeze.set(freeze)
-            task = asyncio.create_task(self._worker._run_job(job))
+            task = asyncio.create_task(self.run(job))
             _freeze.reset(token)
             reached = asyncio.create_task(freeze.reached.wait())
             await asyncio.wait({task, reached}, return_when=asyncio.FIRST_COMPLETED)

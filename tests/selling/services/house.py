@@ -257,57 +257,28 @@ async def open_house(url: str, **settings: Any) -> AsyncIterator[House]:
 async def _stock_the_shelves(runtime: SellingRuntime) -> UUID:
     now = runtime.clock.now()
     center_id, tariff_id, version_id = new_id(), new_id(), new_id()
+    center = DataCenter(id=center_id, code="dc1", title="Data centre 1", platform="simulated")
+    center.open, center.vms, center.vcpu = True, 1000, 4000
+    center.ram_mib, center.disk_gib = 4_000_000, 100_000
+    tariff = Tariff(id=tariff_id, code="small", title="Small VM", data_center_id=center_id)
+    tariff.withdrawn, tariff.created_at = False, now
+    version = TariffVersion(
+        id=version_id, tariff_id=tariff_id, number=1, os_templates=["debian-12"]
+    )
+    version.vcpu, version.ram_mib, version.disk_gib, version.ipv4 = 1, 512, 10, 1
+    version.effective_from = version.created_at = now
+    template = OSTemplateRow(code="debian-12", title="Debian 12", image="tandem-guest")
     async with runtime.staff.write() as session:
-        session.add(
-            DataCenter(
-                id=center_id,
-                code="dc1",
-                title="Data centre 1",
-                platform="simulated",
-                open=True,
-                vms=1000,
-                vcpu=4000,
-                ram_mib=4_000_000,
-                disk_gib=100_000,
-            )
-        )
-        session.add(OSTemplateRow(code="debian-12", title="Debian 12", image="tandem-guest"))
+        session.add_all([center, template])
         await session.flush()
-        session.add(
-            Tariff(
-                id=tariff_id,
-                code="small",
-                title="Small VM",
-                data_center_id=center_id,
-                withdrawn=False,
-                created_at=now,
-            )
-        )
+        session.add(tariff)
         await session.flush()
-        session.add(
-            TariffVersion(
-                id=version_id,
-                tariff_id=tariff_id,
-                number=1,
-                effective_from=now,
-                vcpu=1,
-                ram_mib=512,
-                disk_gib=10,
-                ipv4=1,
-                os_templates=["debian-12"],
-                created_at=now,
-            )
-        )
+        session.add(version)
         await session.flush()
         for period, price in (("hour", "1.5"), ("month", "1000"), ("year", "10000")):
-            session.add(
-                TariffPriceRow(
-                    version_id=version_id,
-                    period=period,
-                    price=Decimal(price),
-                    setup_fee=Decimal(200),
-                )
-            )
+            row = TariffPriceRow(version_id=version_id, period=period, price=Decimal(price))
+            row.setup_fee = Decimal(200)
+            session.add(row)
     return tariff_id
 
 
