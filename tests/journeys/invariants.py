@@ -86,18 +86,6 @@ _SELLING = {
             FROM entries WHERE service_id = s.id AND book = 'balance') e ON true
         WHERE NOT (s.terms = t.count AND t.count = e.count AND t.amount = e.amount)
     """,
-    "a service without its one VM, or a VM that does not stand as its service does": """
-        SELECT s.id, s.state, s.power, v.owner_id, v.power, v.locked, v.deleted FROM services s
-        LEFT JOIN simulated_vms v ON v.vm_id = s.id
-        WHERE CASE WHEN s.state IN ('active', 'suspended', 'terminated')
-            THEN v.vm_id IS NULL OR v.deleted OR NOT v.built OR v.owner_id <> s.account_id
-                OR v.power <> s.power OR v.locked <> (s.state <> 'active')
-            ELSE NOT coalesce(v.deleted, true) END
-    """,
-    "a VM of no service": """
-        SELECT * FROM simulated_vms v WHERE NOT deleted
-            AND NOT EXISTS (SELECT FROM services WHERE id = v.vm_id)
-    """,
     "a suspended service that runs, or an active one with a suspension": """
         SELECT s.id, s.state, s.power, count(x.actor) FROM services s
         LEFT JOIN suspensions x ON x.service_id = s.id
@@ -135,6 +123,21 @@ _SELLING = {
             FROM services WHERE data_center_id = d.id AND state NOT IN ('failed', 'deleted')
         ) s ON true
         WHERE d.vms_used <> s.vms OR d.ram_mib_used <> s.ram_mib
+    """,
+}
+
+_SIMULATED = {
+    "a service without its one VM, or a VM that does not stand as its service does": """
+        SELECT s.id, s.state, s.power, v.owner_id, v.power, v.locked, v.deleted FROM services s
+        LEFT JOIN simulated_vms v ON v.vm_id = s.id
+        WHERE CASE WHEN s.state IN ('active', 'suspended', 'terminated')
+            THEN v.vm_id IS NULL OR v.deleted OR NOT v.built OR v.owner_id <> s.account_id
+                OR v.power <> s.power OR v.locked <> (s.state <> 'active')
+            ELSE NOT coalesce(v.deleted, true) END
+    """,
+    "a VM of no service": """
+        SELECT * FROM simulated_vms v WHERE NOT deleted
+            AND NOT EXISTS (SELECT FROM services WHERE id = v.vm_id)
     """,
 }
 
@@ -194,7 +197,8 @@ def check_all(stack: Stack) -> None:
     Other resellers of the same seller are compared with it by checks of their own.
     """
     tenant = {"selling": "partner_id", "reselling": "client_id"}
-    own = {"selling": _SELLING, "reselling": _RESELLING}
+    on_platform = _SIMULATED if stack.platform == "simulated" else {}
+    own = {"selling": {**_SELLING, **on_platform}, "reselling": _RESELLING}
     wrong: dict[str, list[Row]] = {}
     for service, url in databases(stack).items():
         books = {what: text.format(tenant=tenant[service]) for what, text in _BOOKS.items()}
