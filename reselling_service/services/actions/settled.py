@@ -1,7 +1,8 @@
 """Draws the consequences of a command's end for its service; the money has been moved before.
 
 A wish that came to nothing is dropped: where no other of its group is under way, what was heard is
-wanted from then on, so that nothing pretends to be on its way.
+wanted from then on, so that nothing pretends to be on its way. Where nothing was heard yet, nothing
+stands.
 """
 
 from datetime import datetime, timedelta
@@ -91,11 +92,11 @@ def _named(service: Service, *, succeeded: bool) -> None:
 
 async def _drop_wishes(session: WriteSession, service: Service, group: Group) -> None:
     under_way, last = await queries.find_group(session, service, group)
-    if under_way or last is None or last.state == _SUCCEEDED or service.heard is None:
+    if under_way or last is None or last.state == _SUCCEEDED:
         return
     if group in _ACTORS:
         await _suspend_as_heard(session, service, _ACTORS[group])
-    elif group is Group.POWER:
+    elif group is Group.POWER and service.heard is not None:
         service.wanted_power = service.heard["wanted_power"]
     elif group is Group.LIFE and service.wanted_life != Life.CANCELLED:
         _live_as_heard(service)

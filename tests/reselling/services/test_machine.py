@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -184,6 +185,8 @@ def _prolongs(command: Command) -> bool:
     return bool(command.summary.get("from"))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # a failure is made small before it is told
 def test_wanted_and_heard_agree_in_the_end(reselling_database_url: str) -> None:
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()

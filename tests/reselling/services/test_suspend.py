@@ -145,6 +145,20 @@ async def test_refused_suspension_is_dropped(shop: Shop) -> None:
     assert await shop.agrees(service)
 
 
+async def test_refused_suspension_is_dropped_also_before_the_seller_was_heard(shop: Shop) -> None:
+    service = await shop.order()
+    await suspend(shop, service, Cause.CLIENT)
+    order, suspension = await shop.open_commands(service)
+    await shop.refuse(suspension, "wrong_state")
+    assert await shop.causes(service) == set()
+
+    voice = shop.voice(service)
+    await shop.hear(
+        voice.says("service.activated", command=order, state="active", power="running")
+    )
+    assert await shop.agrees(await shop.service(service.id))
+
+
 async def test_refusal_of_an_older_wish_leaves_the_newer_one(shop: Shop) -> None:
     service, _voice = await shop.built()
     await suspend(shop, service, Cause.STAFF)

@@ -139,6 +139,21 @@ async def test_refused_termination_leaves_it_active(shop: Shop) -> None:
     assert await shop.agrees(service)
 
 
+async def test_refused_termination_of_what_is_being_built_leaves_it_wanted(shop: Shop) -> None:
+    service = await shop.order()
+    await shop.wish(service, actions.terminate, when=NOW)
+    order, termination = await shop.open_commands(service)
+    await shop.refuse(termination, "wrong_state")
+
+    voice = shop.voice(service)
+    await shop.hear(
+        voice.says("service.activated", command=order, state="active", power="running")
+    )
+    service = await shop.service(service.id)
+    assert service.wanted_life == "active"
+    assert await shop.agrees(service)
+
+
 async def test_nothing_is_left_to_restore_once_it_is_deleted(shop: Shop) -> None:
     service, voice = await shop.built()
     await shop.wish(service, actions.terminate, when=NOW)
