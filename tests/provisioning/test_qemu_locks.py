@@ -1,6 +1,7 @@
 import asyncio
 import fcntl
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,9 @@ async def test_only_the_process_that_was_meant_is_killed(tmp_path: Path) -> None
     run = tmp_path / "run"
     run.mkdir()
     meant = await process.spawn(["sleep", "60"], cwd=tmp_path, run=run, uid=None, files=())
-    mistaken = process.Process(pid=sleeper.pid, began=meant.began - 1, boot=meant.boot)
+    its_own = process._process(sleeper.pid)
+    assert its_own is not None
+    mistaken = replace(its_own, began=its_own.began - 1)
 
     process.kill(mistaken)
     process.kill(meant)
