@@ -208,14 +208,14 @@ class Upstream:
         self.writer.write(raw)
         await self.writer.drain()
         head = await self.reader.readuntil(b"\r\n\r\n")
-        await piece(head)
         headers = read_headers(head)
         status = int(head.split(b" ", 2)[1])
+        # A whole answer is recorded at once, also where nobody is there any more to hear it.
+        body = await self.reader.readexactly(int(headers.get("content-length", "0")))
+        await piece(head + body)
         if headers.get("transfer-encoding") == "chunked":
             await _pass_chunks(self.reader, piece)
-        elif "content-length" in headers:
-            await piece(await self.reader.readexactly(int(headers["content-length"])))
-        elif status not in (204, 304):
+        elif "content-length" not in headers and status not in (204, 304):
             return False
         return headers.get("connection") != "close"
 
