@@ -6,7 +6,7 @@ The client's shape names no provider and holds nothing of what the provider char
 from collections.abc import Sequence
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from reselling_service.commands.models import Command
 from reselling_service.services.models import Service, WantedSuspension, heard_of
@@ -25,6 +25,7 @@ from reselling_service.services.rules import (
 )
 from shared.contract.basics import (
     Flag,
+    GivenTime,
     Input,
     Money,
     Output,
@@ -100,7 +101,7 @@ class Renew(Input):
 
     model_config = shown({"paid_until": "2030-02-01T10:00:00Z"}, {})
 
-    paid_until: AwareDatetime | None = Field(default=None, examples=["2026-06-01T10:00:00Z"])
+    paid_until: GivenTime | None = Field(default=None, examples=["2026-06-01T10:00:00Z"])
 
 
 class SuspensionView(Output):

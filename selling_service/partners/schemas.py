@@ -1,22 +1,28 @@
 """Shapes of the partners' administration. No client of a partner has a place in them."""
 
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import BeforeValidator, Field, IPvAnyNetwork
 
 from selling_service.partners.models import Installation, Partner, PartnerKey
 from selling_service.partners.rules import PartnerState
-from shared.contract.basics import Input, Output, Scope, Timestamp, Whole, shown
+from shared.contract.basics import GivenTime, Input, Output, Scope, Timestamp, Whole, shown
 from shared.kit.text import Line
 
 DEFAULT_OVERLAP = timedelta(hours=24)
 LONGEST_OVERLAP = timedelta(days=90)
 
+
+def _a_text(value: object) -> object:
+    if isinstance(value, int):
+        raise ValueError("a network is written as text: 192.0.2.0/24")  # noqa: TRY004 (for pydantic)
+    return value
+
+
 Networks = Annotated[
-    list[IPv4Network | IPv6Network],
+    list[Annotated[IPvAnyNetwork, BeforeValidator(_a_text)]],
     Field(
         max_length=50,
         description="Networks that the key may be used from; none means from everywhere.",
@@ -95,7 +101,7 @@ class KeyInput(Input):
     name: Line = Field(examples=["production"])
     scopes: Scopes
     allowed_networks: Networks = Field(default_factory=list)
-    expires_at: AwareDatetime | None = Field(
+    expires_at: GivenTime | None = Field(
         default=None, description="Within ten years; null for a key without an end."
     )
 

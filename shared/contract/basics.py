@@ -8,7 +8,15 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, Strict
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    Strict,
+)
 from pydantic.config import JsonDict
 
 CONTRACT_MAJOR = 1
@@ -47,8 +55,24 @@ def _rfc3339(value: datetime) -> str:
 
 Timestamp = Annotated[AwareDatetime, PlainSerializer(_rfc3339, when_used="json")]
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"])]
+
+
+def _a_number(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError("a whole number is wanted")  # noqa: TRY004 (pydantic takes this for wrong data)
+    return value
+
+
+def _a_time(value: object) -> object:
+    if isinstance(value, datetime) or (isinstance(value, str) and "-" in value[1:]):
+        return value
+    raise ValueError("a time as RFC 3339 writes it is wanted: 2030-01-01T00:00:00Z")
+
+
+# Seconds since 1970 are nobody's way to write a time here, and a number sent by mistake isn't one.
+GivenTime = Annotated[AwareDatetime, BeforeValidator(_a_time)]
 # In JSON `true` is no number and `1` no yes; Python, left alone, takes one for the other.
-Whole = Annotated[int, Strict()]
+Whole = Annotated[int, BeforeValidator(_a_number)]
 Flag = Annotated[bool, Strict()]
 # Amounts stay exact in every JSON reader (2**53) and sums of them fit a PostgreSQL bigint.
 MinorUnits = Annotated[Whole, Field(ge=-(2**53) + 1, le=2**53 - 1)]

@@ -4,11 +4,12 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from shared.contract.basics import (
     CurrencyCode,
     Edition,
+    GivenTime,
     Input,
     Money,
     Output,
@@ -177,5 +178,5 @@ class StatementLine(Output):
 class StatementQuery(Input):
     """Half-open range of times; both ends optional."""
 
-    from_: AwareDatetime | None = Field(default=None, alias="from")
-    to: AwareDatetime | None = None
+    from_: GivenTime | None = Field(default=None, alias="from")
+    to: GivenTime | None = None

@@ -7,11 +7,12 @@ import re
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from shared.contract.basics import (
     Actor,
     Flag,
+    GivenTime,
     Input,
     Money,
     Output,
@@ -106,7 +107,7 @@ class RenewRequest(Input):
         {"from": "2030-02-01T10:00:00Z", "max_price": {"amount": 990, "currency": "EUR"}}
     )
 
-    from_: AwareDatetime = Field(alias="from")
+    from_: GivenTime = Field(alias="from")
     max_price: Money | None = None
 
 

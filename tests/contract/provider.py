@@ -1,0 +1,140 @@
+"""The provider of a running pair as what made-up requests are sent to."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from local_stack.demo.callers import Caller
+from tests.contract.world import (
+    FOR_A_CHANGE,
+    PASSWORD,
+    PLENTY,
+    World,
+    fresh_email,
+    fresh_name,
+    fresh_uuid,
+    make_person,
+    session_of,
+    some_of,
+)
+from tests.journeys.stack import OS, Goods
+
+VICTIM_OS = "rocky-9"
+# What must have been done to a service for a command on it to succeed.
+BEFORE = {
+    "POST /partner/v1/services/{service_ref}/resume": [
+        ("suspend", {"actor": "client"}),
+        ("suspend", {"actor": "partner"}),
+    ],
+    "POST /partner/v1/services/{service_ref}/restore": [("terminate", {"when": "period_end"})],
+    "POST /admin/v1/services/{service_ref}/resume": [
+        ("suspend", {"actor": "provider"}),
+        ("suspend", {"actor": "abuse"}),
+    ],
+    "POST /admin/v1/services/{service_ref}/restore": [("terminate", {"when": "period_end"})],
+}
+
+
+@dataclass
+class SellingWorld(World):
+    """The provider: a partner that orders, and another one that staff may do anything to."""
+
+    def __post_init__(self) -> None:
+        stack = self.stack
+        self.base_url = stack.urls["selling"]
+        self.own = stack.provision_catalogue(paid_in=PLENTY)
+        self.victim = stack.provision_catalogue(paid_in=PLENTY)
+        stack.admin.make_os_template(VICTIM_OS, title="Rocky 9", image=OS)
+        self.partner = Caller(self.base_url)
+        self.partner.bear(self.own.key)
+        self.someone = make_person(stack.admin, "/admin/v1/staff")
+        token = stack.admin.http.headers["Authorization"].removeprefix("Bearer ")
+        self.tokens = {"partner_key": self.own.key, "staff_session": token}
+
+    def look(self, label: str) -> None:
+        admin, own, victim = self.stack.admin, self.own, self.victim
+        if "/behaviour" in self.label:
+            admin.put("/admin/v1/platforms/simulated/behaviour", {})
+        if "/services/{" in label:
+            self._stand_by(label)
+        services = some_of(admin.services(own.partner["id"]), turn=self.turn)
+        query: dict[str, str | int] = {"partner_id": own.partner["id"], "limit": 3}
+        done = admin.get("/admin/v1/operations", **query)["items"]
+        installation_id, key_id = self._new_key() if "/keys" in label else ("", "")
+        for_partner = "/partner/" in label
+        orders = label == "POST /partner/v1/services"
+        self.values = {
+            "partner_id": [victim.partner["id"]],
+            "tariff_id": [(own if for_partner or "/offers" in label else victim).tariff["id"]],
+            "tariff_version": [1],
+            "installation_id": [installation_id],
+            "key_id": [key_id],
+            "staff_id": [self.someone["id"]],
+            "data_center_id": [victim.data_center["id"]],
+            "code": [VICTIM_OS if "/os-templates/" in label else fresh_name, None],
+            "service_id": [row["id"] for row in services],
+            "service_ref": [fresh_uuid if orders else row["service_ref"] for row in services],
+            "client_ref": [row["client_ref"] for row in services],
+            "reference": [fresh_uuid],
+            "name": [fresh_name, None],
+            "from": [row["paid_until"] for row in services],
+            "operation_id": [row["id"] for row in done],
+            "command_id": [*(row["command_id"] for row in done if row["command_id"]), fresh_uuid],
+            "Idempotency-Key": [fresh_uuid],
+            "os": [OS],
+            "os_templates": [] if "/load" in label else [[OS]],
+            "data_center": [own.data_center["code"]],
+            "partner": [victim.partner["name"]],
+            "tariff": [own.tariff["code"]],
+            "max_price": [{"amount": PLENTY, "currency": "EUR"}],
+            "email": [self.someone["email"] if "/login" in label else fresh_email, None],
+            "password": [PASSWORD],
+            "current_password": [PASSWORD],
+            "new_password": [PASSWORD],
+        }
+
+    def log_in(self, below: str) -> str:
+        token = session_of(self.base_url + below, self.someone["email"], PASSWORD)
+        if token is None:
+            self.someone = make_person(self.stack.admin, "/admin/v1/staff")
+        return token or self.log_in(below)
+
+    def _new_key(self) -> tuple[str, str]:
+        """A new installation of the victim, and a key of it."""
+        path = f"/admin/v1/partners/{self.victim.partner['id']}"
+        installation = self.stack.admin.post(f"{path}/installations", {"name": fresh_name()})
+        key = {"installation_id": installation["id"], "name": "spare", "scopes": ["money:read"]}
+        return installation["id"], self.stack.admin.post(f"{path}/keys", key)["id"]
+
+    def _stand_by(self, label: str) -> None:
+        """See to it that there are active services, one of them fit for the verb of the label."""
+        path = "/partner/v1/services"
+        active = self.partner.get(path, state="active", limit=FOR_A_CHANGE)["items"]
+        for _ in range(FOR_A_CHANGE - len(active)):
+            order = order_of(self.own)
+            self.partner.post(path, order, key=fresh_uuid())
+            self.stack.wait_until(partial(self._is_active, order["service_ref"]))
+        caller, below = self.partner, path
+        if "/admin/" in label:
+            caller, below = self.stack.admin, "/admin/v1/services"
+        newest = caller.every(below, state="active")[-1]
+        id_ = newest["id" if "/admin/" in label else "service_ref"]
+        for verb, body in BEFORE.get(label.replace("{service_id}", "{service_ref}"), ()):
+            caller.post(f"{below}/{id_}/{verb}", body, key=fresh_uuid())
+
+    def _is_active(self, service_ref: str) -> bool:
+        state: str = self.partner.get(f"/partner/v1/services/{service_ref}")["state"]
+        return state == "active"
+
+
+def order_of(goods: Goods) -> dict[str, Any]:
+    """An order of the contract that will be carried out."""
+    return {
+        "service_ref": fresh_uuid(),
+        "client_ref": fresh_uuid(),
+        "tariff_id": goods.tariff["id"],
+        "tariff_version": 1,
+        "period": "month",
+        "options": {"os": OS, "hostname": "web-1.example.com"},
+        "max_price": {"amount": PLENTY, "currency": "EUR"},
+    }

@@ -1,0 +1,38 @@
+"""Every route under made-up requests: no server error, and no answer that isn't declared."""
+
+import pytest
+
+from shared.kit.openapi import operations
+from tests.contract.documents import document
+from tests.contract.fuzzing import Findings, fuzz
+from tests.contract.provider import SellingWorld
+from tests.contract.reseller import ResellingWorld
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+# What can't succeed here by any request, and where it is seen to succeed.
+OUT_OF_REACH = {
+    # Needs an operation whose attempts are used up: tests/selling/services.
+    "POST /admin/v1/operations/{operation_id}/retry",
+    # Need a command that a seller leaves without an answer: tests/reselling/commands.
+    "POST /staff/v1/commands/{command_id}/retry",
+    "POST /staff/v1/commands/{command_id}/cancel",
+}
+
+
+def judge(findings: Findings, *, service: str) -> None:
+    assert not findings.failures, "\n\n".join(
+        [*findings.failures, f"{len(findings.failures)} in all"]
+    )
+    every = {f"{method} {path}" for method, path, _ in operations(document(service))}
+    assert set(findings.answers) == every
+    assert findings.never_succeeded() - OUT_OF_REACH == set()
+
+
+@pytest.mark.xdist_group("fuzz-selling")
+def test_the_provider_answers_everything_as_declared(selling_world: SellingWorld) -> None:
+    judge(fuzz(selling_world), service="selling")
+
+
+@pytest.mark.xdist_group("fuzz-reselling")
+def test_the_reseller_answers_everything_as_declared(reselling_world: ResellingWorld) -> None:
+    judge(fuzz(reselling_world), service="reselling")
