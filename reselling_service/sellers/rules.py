@@ -20,7 +20,7 @@ from reselling_service.sellers.errors import (
 )
 from shared.contract.basics import BASE_PATH, CONTRACT_MAJOR
 from shared.contract.operations import CommandRecord, Operation
-from shared.contract.problems import PROBLEM_MEDIA_TYPE, WIRE_PROBLEMS, Problem
+from shared.contract.problems import NO_SUCH_ROUTE, PROBLEM_MEDIA_TYPE, WIRE_PROBLEMS, Problem
 
 LONGEST_RETRY_AFTER = 3600.0
 FAILURES_BEFORE_OPEN = 5
@@ -70,7 +70,7 @@ def blames_link(*, status: int | None, code: str | None) -> bool:
     """Whether this non-answer means that the link itself is in trouble."""
     if status is None:
         return True
-    if status == 401 or code in _KEY_CODES:  # noqa: PLR2004 - no other status is as clear
+    if key_refused(status=status, code=code) or code == NO_SUCH_ROUTE.code:
         return True
     return (status not in _LINK_IS_WELL and code not in WIRE_PROBLEMS) or status >= 500  # noqa: PLR2004
 

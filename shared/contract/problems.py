@@ -62,10 +62,12 @@ ADDRESS_NOT_ALLOWED = ProblemType(
 )
 PARTNER_BLOCKED = ProblemType("partner_blocked", 403, "The partner is blocked")
 NOT_FOUND = ProblemType("not_found", 404, "Not found", refused=True)
+# Not a refusal: it was never looked at, and an earlier attempt may have found its way.
+NO_SUCH_ROUTE = ProblemType("no_such_route", 404, "There is nothing at this address")
 METHOD_NOT_ALLOWED = ProblemType("method_not_allowed", 405, "Method not allowed")
 MALFORMED_REQUEST = ProblemType("malformed_request", 400, "The request can't be read")
 INVALID_REQUEST = ProblemType("invalid_request", 422, "The request isn't valid", refused=True)
-BODY_TOO_LARGE = ProblemType("body_too_large", 413, "The body is too large", refused=True)
+BODY_TOO_LARGE = ProblemType("body_too_large", 413, "The body is too large")
 RATE_LIMITED = ProblemType("rate_limited", 429, "Too many requests")
 TOO_MANY_STREAMS = ProblemType("too_many_streams", 429, "Too many open streams")
 INTERNAL_ERROR = ProblemType("internal_error", 500, "Something went wrong at our side")

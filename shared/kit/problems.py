@@ -112,7 +112,7 @@ _UNSTORABLE = "22"
 # What asyncpg raises while it connects comes as it is.
 _AWAY = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError)
 _BY_STATUS = {
-    404: (catalogue.NOT_FOUND, "There is nothing at this address. See /docs for the routes."),
+    404: (catalogue.NO_SUCH_ROUTE, "Check the address; see /docs for the routes."),
     413: (catalogue.BODY_TOO_LARGE, "Send less: no route takes a body of this size."),
 }
 
@@ -162,12 +162,21 @@ def is_disconnect(error: DBAPIError) -> bool:
     return bool(error.connection_invalidated)
 
 
+# How pydantic names it when a UUID that is wanted isn't there or isn't one.
+_NO_COMMAND_ID = {"missing", "uuid_parsing", "uuid_type"}
+
+
+def _path(location: tuple[str | int, ...]) -> str:
+    # Pydantic marks the key of a mapping as opposed to its value; the message says enough.
+    return ".".join(str(part) for part in location if part != "[key]")
+
+
 def _from_validation(error: RequestValidationError) -> ProblemError:
-    found = [
-        FieldError(path=".".join(str(part) for part in item["loc"]), message=item["msg"])
+    found = [FieldError(path=_path(item["loc"]), message=item["msg"]) for item in error.errors()]
+    if any(
+        item["loc"] == ("header", IDEMPOTENCY_HEADER) and item["type"] in _NO_COMMAND_ID
         for item in error.errors()
-    ]
-    if any(item["loc"] == ("header", IDEMPOTENCY_HEADER) for item in error.errors()):
+    ):
         detail = "Send the command's id, a UUID, as Idempotency-Key; the same for every attempt."
         return ProblemError(catalogue.IDEMPOTENCY_KEY_MISSING, detail, errors=found)
     if any(item["type"] == "json_invalid" for item in error.errors()):

@@ -156,8 +156,8 @@ async def test_the_contract_is_named_on_the_wire_only(client: httpx.AsyncClient)
 
 
 async def test_what_is_not_there_is_a_problem(client: httpx.AsyncClient) -> None:
-    assert problem(await client.get("/nowhere")) == (404, "not_found")
-    assert problem(await client.get("/healthz/")) == (404, "not_found")
+    assert problem(await client.get("/nowhere")) == (404, "no_such_route")
+    assert problem(await client.get("/healthz/")) == (404, "no_such_route")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "HEAD", "TRACE"])
