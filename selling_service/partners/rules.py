@@ -118,7 +118,9 @@ def check_may_manage(principal: PartnerPrincipal, kind: CommandKind) -> None:
 def check_not_blocked(principal: PartnerPrincipal) -> None:
     """Raises `partner_blocked`."""
     if principal.state is PartnerState.BLOCKED:
-        detail = "Only reading, suspending and terminating are possible. Ask the provider."
+        detail = (
+            "Only reading, suspending, terminating and cancelling are possible. Ask the provider."
+        )
         raise ProblemError(PARTNER_BLOCKED, detail)
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from selling_service.partners.routes import PartnerWrite, needs
-from selling_service.partners.rules import PartnerPrincipal, check_not_blocked
+from selling_service.partners.rules import PartnerPrincipal
 from selling_service.services.actions.commands import cancel_command, read_command
 from selling_service.services.actions.operations import Wish
 from selling_service.services.actions.order import Buyer, order
@@ -216,12 +216,12 @@ async def restore_service(caller: Manager, service_ref: UUID, body: RestoreReque
     name="cancel_command",
     summary="Cancel a command",
     description="One that never arrived is burned: if it comes later, it is refused as "
-    "`command_cancelled`. A queued one is taken back and its hold released.",
+    "`command_cancelled`. A queued one is taken back and its hold released. Works for a blocked "
+    "partner too: it undoes, and starts nothing.",
     responses=declare(
         catalogue.UNAUTHORIZED,
         catalogue.ADDRESS_NOT_ALLOWED,
         catalogue.INSUFFICIENT_SCOPE,
-        catalogue.PARTNER_BLOCKED,
         catalogue.IN_PROGRESS,
         catalogue.COMMAND_NOT_CANCELLABLE,
         catalogue.INVALID_REQUEST,
@@ -235,6 +235,5 @@ async def cancel(
     command_id: UUID,
 ) -> CommandRecord:
     """Cancel what can still be cancelled; what became of the command."""
-    check_not_blocked(principal)
     await cancel_command(session, principal.partner_id, command_id=command_id)
     return await read_command(session, principal.partner_id, command_id=command_id)
