@@ -7,7 +7,7 @@ import pytest
 from tests.compose.engine import running_engine
 from tests.compose.images import base_images
 from tests.compose.stack import Containers, containers_up, write_secrets
-from tests.journeys.stack import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="session")

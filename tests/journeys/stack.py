@@ -6,7 +6,6 @@ It knows how to start, end and speak with the two services, and nothing of what 
 import os
 import secrets
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,19 +24,12 @@ from local_stack.home import PROGRAMS, guest_variables
 from local_stack.machines import end_machines
 from local_stack.processes import spawn, tail
 from shared.kit.vault import Vault
+from tests.ports import free_port
 
 Found = TypeVar("Found")
 READY_SECONDS = 40.0
 OS = "debian-12"
 PRICES = {"hour": 2, "month": 500, "year": 5_000}
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

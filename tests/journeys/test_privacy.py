@@ -8,6 +8,7 @@ import base64
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -152,6 +153,12 @@ def order(wire: Wire, client: Client, marks: Mapping[str, str]) -> tuple[str, st
     return placed["service_id"], again["service_id"]
 
 
+def follows(stack: Stack, seller_id: str) -> bool:
+    """Whether the seller's events are read as they happen."""
+    mode: str = stack.staff.get(f"/staff/v1/sellers/{seller_id}/sync")["mode"]
+    return mode == "stream"
+
+
 @pytest.fixture(scope="module")
 def told(common_stack: Stack) -> Iterator[Told]:
     marks = make_marks()
@@ -161,6 +168,8 @@ def told(common_stack: Stack) -> Iterator[Told]:
         common_stack.staff.patch(f"/staff/v1/sellers/{seller}", {"name": marks["seller_name"]})
         common_stack.staff.patch(f"/staff/v1/tariffs/{tariff}", {"name": marks["tariff_name"]})
         client = come_as_client(common_stack, marks)
+        # What happened before the feed is followed is learnt from the inventory instead.
+        common_stack.wait_until(partial(follows, common_stack, seller), what="a reader of the feed")
         with client:
             live_through_everything(wire, client, marks)
             settle(common_stack)

@@ -8,6 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from local_stack.demo.callers import wait_for
 from tests.journeys.proxy import Fault, Proxy, once
 
 ORDERS = "/partner/v1/services"
@@ -89,6 +90,7 @@ def test_answer_is_dropped_once_per_command(proxy: Proxy, http: httpx.Client) ->
 def test_request_is_sent_twice_at_once(proxy: Proxy, http: httpx.Client) -> None:
     proxy.rule = once(Fault(copies=2))
     assert order(http, "k").text in {"1", "2"}
+    wait_for("the twin", lambda: len(Seller.bodies) > 1, seconds=5)
     assert Seller.bodies == [b"an order", b"an order"]
 
 

@@ -10,7 +10,7 @@ import httpx
 
 from local_stack.home import Home
 from local_stack.stack import Status, read_status
-from tests.journeys.stack import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 TANDEM = (sys.executable, "-m", "local_stack")

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
@@ -10,6 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cryptography.fernet import Fernet
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,12 +23,6 @@ def variables_for(url: str) -> dict[str, str]:
         "SELLING_PORT": str(free_port()),
         "SELLING_POOL_SIZE": "5",
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

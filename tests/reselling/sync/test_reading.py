@@ -91,6 +91,8 @@ async def test_two_readers_at_once_apply_each_event_once(
     monkeypatch.setattr(services, "hear", noting)
     emit(rig, ref, 1)
     readers = [asyncio.create_task(Reader(rig.runtime, rig.seller_id).run()) for _ in range(2)]
+    # What is told before both read on from the inventory's head would be stepped over.
+    await until(lambda: _streams_opened(rig, 2))
     for revision in range(2, 60):
         emit(rig, ref, revision)
         await asyncio.sleep(0.005)
