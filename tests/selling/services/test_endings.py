@@ -236,7 +236,7 @@ async def test_clocks_that_fail_for_long_do_not_die(
     assert await house.count("jobs", f"{clocks} AND max_attempts > 100000") == 2
 
 
-async def test_blocked_partner_makes_and_closes_no_accounts_and_cancels_nothing(
+async def test_blocked_partner_makes_and_closes_no_accounts_but_may_cancel(
     house: House, partner: Caller
 ) -> None:
     body, key = house.order(), uuid4()
@@ -246,10 +246,11 @@ async def test_blocked_partner_makes_and_closes_no_accounts_and_cancels_nothing(
     for answer in (
         await partner.http.put(f"/accounts/{uuid4()}"),
         await partner.http.delete(f"/accounts/{body['client_ref']}"),
-        await partner.http.post(f"/commands/{key}/cancel"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (403, "partner_blocked")
         assert answer.json()["outcome"] is None
+    cancelled = await partner.http.post(f"/commands/{key}/cancel")
+    assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
 
 
 async def test_ending_that_came_to_nothing_leaves_term_and_debt_to_the_clock_again(
