@@ -1,6 +1,7 @@
 """How a command may go on, how long it may take, and when it is tried again. No I/O."""
 
 import random
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -67,6 +68,17 @@ END_OF_OPERATION: dict[str, CommandStatus] = {
     OperationState.CANCELLED: CommandStatus.CANCELLED,
 }
 
+# What changes nothing that a suspension or an end decides: these may arrive after it.
+_MAY_ARRIVE_LATER = frozenset(
+    {
+        CommandKind.RENEW,
+        CommandKind.START,
+        CommandKind.STOP,
+        CommandKind.RESTART,
+        CommandKind.RENAME,
+    }
+)
+
 # Jobs of commands outlive every outage: the number is the largest that the column holds.
 NO_LIMIT = 2**31 - 1
 LOOK_UP_AFTER = timedelta(minutes=2)
@@ -78,6 +90,16 @@ WATCH_EVERY = timedelta(seconds=30)
 def path_of(kind: CommandKind, service_ref: UUID) -> str:
     """Where a command is sent, below the contract's base path."""
     return "/services" if kind is CommandKind.ORDER else f"/services/{service_ref}/{kind}"
+
+
+def overtakes(kind: CommandKind, *, when: str | None, unsent: Collection[str]) -> bool:
+    """Whether a command goes out before those of its service that no seller has answered yet.
+
+    A suspension and an end at once do, so that no answer that fails to come keeps a VM running;
+    never before an order, a resumption or another end, whose effect depends on which is the later.
+    """
+    at_once = kind is CommandKind.SUSPEND or (kind is CommandKind.TERMINATE and when == "now")
+    return at_once and all(other in _MAY_ARRIVE_LATER for other in unsent)
 
 
 def next_look_up(*, accepted_at: datetime, now: datetime) -> datetime:

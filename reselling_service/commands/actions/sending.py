@@ -1,5 +1,6 @@
 """Makes commands and keeps account of their attempts. What is sent never changes."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,11 +10,18 @@ from sqlalchemy import func, insert, select, update
 
 from reselling_service.commands.actions.moving import move
 from reselling_service.commands.models import Attempt, Command
-from reselling_service.commands.rules import DEADLINES, NO_LIMIT, CommandStatus, path_of
+from reselling_service.commands.rules import (
+    DEADLINES,
+    NO_LIMIT,
+    CommandStatus,
+    overtakes,
+    path_of,
+)
 from shared.contract.basics import CommandKind
 from shared.kit.db import WriteSession
 from shared.kit.ids import new_id
 from shared.kit.jobs import enqueue
+from shared.kit.jobs.table import NORMAL, URGENT
 from shared.kit.telemetry import current_trace
 
 FORWARD_JOB = "forward"
@@ -37,12 +45,22 @@ async def send_command(
 ) -> Command:
     """Wish something of a seller; it is sent once this transaction has committed.
 
-    The caller holds the service row's lock, so that commands go out in the order they were made.
+    The caller holds the service row's lock, so that commands go out in the order they were made,
+    but for those that overtake (see `rules`).
     `summary` is shown to staff: nothing of the client's content belongs there. `hold_id` is the
     client's money, which is captured or released with the command.
     """
     command_id, now, limit = new_id(), session.clock.now(), DEADLINES[kind]
-    job_id = await _plan(session, command_id, lane=service_id, tenant_id=client_id)
+    summary = summary or {}
+    unsent = await _unsent_kinds(session, service_id)
+    urgent = overtakes(kind, when=summary.get("when"), unsent=unsent)
+    job_id = await _plan(
+        session,
+        command_id,
+        lane=service_id,
+        tenant_id=client_id,
+        priority=URGENT if urgent else NORMAL,
+    )
     last = select(func.max(Command.sequence)).where(Command.service_id == service_id)
     values = {
         "id": command_id,
@@ -55,7 +73,7 @@ async def send_command(
         "asked_by": asked_by,
         "path": path_of(kind, service_ref),
         "body": session.vault.encrypt(body.model_dump_json(by_alias=True).encode()),
-        "summary": summary or {},
+        "summary": summary,
         "state": CommandStatus.QUEUED,
         "attempts": 0,
         "job_id": job_id,
@@ -107,7 +125,24 @@ async def wake(session: WriteSession, command: Command) -> None:
     await _plan(session, command.id, lane=command.service_id, tenant_id=command.client_id)
 
 
-async def _plan(session: WriteSession, command_id: UUID, *, lane: UUID, tenant_id: UUID) -> int:
+async def _unsent_kinds(session: WriteSession, service_id: UUID) -> Sequence[str]:
+    """Kinds of the service's commands that no seller is known to have."""
+    statement = select(Command.kind).where(
+        Command.service_id == service_id,
+        Command.settled_at.is_(None),
+        Command.state != CommandStatus.ACCEPTED,
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def _plan(
+    session: WriteSession,
+    command_id: UUID,
+    *,
+    lane: UUID,
+    tenant_id: UUID,
+    priority: int = NORMAL,
+) -> int:
     return await enqueue(
         session,
         FORWARD_JOB,
@@ -115,6 +150,7 @@ async def _plan(session: WriteSession, command_id: UUID, *, lane: UUID, tenant_i
         lane=lane,
         tenant_id=tenant_id,
         dedupe_key=f"{FORWARD_JOB}:{command_id}",
+        priority=priority,
         max_attempts=NO_LIMIT,
     )
 

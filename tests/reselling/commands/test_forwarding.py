@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from reselling_service.commands.actions import send_command, settle
+from reselling_service.commands.rules import overtakes
 from reselling_service.commands.tasks import tasks
 from reselling_service.sellers.actions.connect import change_access, change_seller
 from reselling_service.sellers.rules import FAILURES_BEFORE_OPEN
@@ -62,6 +63,45 @@ async def test_commands_of_one_service_wait_for_the_first(rig: Rig) -> None:
     assert done == ["stop", "start", "restart"]
     paths = [path for method, path, _, _ in rig.fake.requests if method == "POST"]
     assert paths == [made[0].path] * 4 + [made[1].path, made[2].path]
+
+
+@pytest.mark.parametrize("urgent", [CommandKind.SUSPEND, CommandKind.TERMINATE])
+async def test_suspension_and_end_overtake_what_a_blocked_partner_cannot_send(
+    rig: Rig, urgent: CommandKind
+) -> None:
+    service_id, ref = new_id(), uuid4()
+    renewal = await rig.send(CommandKind.RENEW, service_id=service_id, service_ref=ref)
+    rig.fake.final[renewal.path] = problem("partner_blocked")
+    async with rig.working(tasks(rig.runtime)):
+        await rig.reached(renewal.id, "unanswered")
+        second = await rig.send(
+            urgent, service_id=service_id, service_ref=ref, summary={"when": "now"}
+        )
+        await rig.reached(second.id, "accepted")
+        assert (await rig.command(renewal.id)).state == "unanswered"
+
+
+def test_nothing_overtakes_its_order_and_an_end_later_on_overtakes_nothing() -> None:
+    assert not overtakes(CommandKind.SUSPEND, when=None, unsent=["order", "renew"])
+    assert not overtakes(CommandKind.TERMINATE, when="period_end", unsent=["renew"])
+    assert not overtakes(CommandKind.STOP, when=None, unsent=["renew"])
+    assert overtakes(CommandKind.SUSPEND, when=None, unsent=["start", "rename"])
+
+
+@pytest.mark.parametrize(
+    "earlier", [CommandKind.RESUME, CommandKind.RESTORE, CommandKind.TERMINATE]
+)
+async def test_suspension_waits_for_what_would_undo_it_or_must_be_there(
+    rig: Rig, earlier: CommandKind
+) -> None:
+    service_id, ref = new_id(), uuid4()
+    rig.fake.faults.extend([Fault("drop")] * 3)
+    first = await rig.send(earlier, service_id=service_id, service_ref=ref)
+    second = await rig.send(CommandKind.SUSPEND, service_id=service_id, service_ref=ref)
+    async with rig.working(tasks(rig.runtime)):
+        await rig.reached(second.id, "accepted")
+    paths = [path for method, path, _, _ in rig.fake.requests if method == "POST"]
+    assert paths == [first.path] * 4 + [second.path]
 
 
 async def test_refused_command_lets_the_next_one_go(rig: Rig) -> None:

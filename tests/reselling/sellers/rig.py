@@ -74,6 +74,7 @@ class Rig:
         service_id: UUID | None = None,
         service_ref: UUID | None = None,
         hold: int | None = None,
+        summary: dict[str, Any] | None = None,
     ) -> Command:
         """Wish something of the seller, with money held for it where `hold` says how much."""
         async with self.runtime.staff.write() as session:
@@ -92,6 +93,7 @@ class Rig:
                 body=body or PowerRequest(),
                 asked_by="staff",
                 hold_id=hold_id,
+                summary=summary,
             )
 
     async def command(self, command_id: UUID) -> Command:
