@@ -51,6 +51,9 @@ NOT_OURS = {
     "a hotel's welcome": answer("200 OK", b"<html>Welcome</html>", media_type=HTML),
     "a gateway's page": answer("502 Bad Gateway", b"<html>Bad</html>", media_type=HTML),
     "a page not found": answer("404 Not Found", b"<html>Gone</html>", media_type=HTML),
+    "another Tandem's word that there is no such route": answer(
+        "404 Not Found", refusal(status=404, code="no_such_route"), media_type=PROBLEM_MEDIA_TYPE
+    ),
     "an empty object": answer("202 Accepted", b"{}", media_type="application/json"),
     "garbage": answer("202 Accepted", b"\x00\xff{", media_type="application/json"),
     "half an answer": b'HTTP/1.1 202 Accepted\r\nContent-Length: 900\r\n\r\n{"id": "01',

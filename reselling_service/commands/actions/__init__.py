@@ -21,6 +21,7 @@ from reselling_service.commands.actions.sending import (
 from reselling_service.commands.actions.waiting import (
     accept,
     go_on_waiting,
+    note_progress,
     send_again,
     wish_cancelled,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "begin_attempt",
     "cancel_unsent",
     "go_on_waiting",
+    "note_progress",
     "record_attempt",
     "send_again",
     "send_command",

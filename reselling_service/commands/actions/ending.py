@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from reselling_service.commands.actions.moving import move
-from reselling_service.commands.actions.waiting import accept
+from reselling_service.commands.actions.waiting import accept, note_progress
 from reselling_service.commands.models import Command
 from reselling_service.commands.rules import END_OF_OPERATION, CommandStatus
 from reselling_service.ledger.models import BOOKS
@@ -83,6 +83,7 @@ async def settle_by_record(session: WriteSession, command: Command, record: Comm
         # One that is to be cancelled goes on being so until the seller answers to that.
         if command.state == CommandStatus.UNANSWERED:
             await accept(session, command, operation)
+        await note_progress(session, command, operation)
     if settled:
         await tell(session, command)
 

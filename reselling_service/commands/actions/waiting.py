@@ -1,5 +1,7 @@
 """Notes what the seller is doing with a command that hasn't ended, and what is wished of it."""
 
+from sqlalchemy import update
+
 from reselling_service.commands.actions.moving import move
 from reselling_service.commands.actions.sending import wake
 from reselling_service.commands.models import Command
@@ -33,6 +35,18 @@ async def accept(session: WriteSession, command: Command, operation: Operation) 
         answered_at=now,
         next_attempt_at=now + (LOOK_UP_SOON if ended else LOOK_UP_AFTER),
     )
+
+
+async def note_progress(session: WriteSession, command: Command, operation: Operation) -> None:
+    """Show how far the seller is with an accepted command, and what holds it up."""
+    problem = operation.problem.model_dump(mode="json") if operation.problem else None
+    statement = (
+        update(Command)
+        .where(Command.id == command.id, Command.state == CommandStatus.ACCEPTED)
+        .values(operation_state=str(operation.state), problem=problem)
+        .execution_options(synchronize_session="fetch")
+    )
+    await session.execute(statement)
 
 
 async def wish_cancelled(session: WriteSession, command: Command) -> bool:

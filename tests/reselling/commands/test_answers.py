@@ -25,6 +25,8 @@ SAY_NOTHING = {
     "rate_limited": Fault("429", problem("rate_limited")),
     "redirect": Fault("302", (302, {"location": "http://127.0.0.1:1/elsewhere"}, b"")),
     "permanent_redirect": Fault("308", (308, {"location": "/partner/v1/services"}, b"")),
+    "our_404_for_a_route": Fault("404", problem("no_such_route")),
+    "our_413": Fault("413", problem("body_too_large")),
     "error_page_404": Fault("404", (404, HTML, b"<h1>no such page</h1>")),
     "error_page_200": Fault("200", (200, HTML, b"<h1>welcome</h1>"), acts=True),
     "empty_202": Fault("202", (202, {}, b"")),
