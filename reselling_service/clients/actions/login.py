@@ -94,9 +94,12 @@ async def log_in(database: Database, *, email: str, password: str) -> OpenedSess
         found = await queries.find_login(session, email=login)
     fits = await verify_password(password, found.password_hash if found else None)
     if found is None or not fits:
-        detail = "The e-mail address or the password is wrong."
-        raise ProblemError(UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
+        raise _wrong_login()
     async with database.write(tenant=found.client_id) as session:
+        client = await queries.get_client(session, found.client_id, lock=True)
+        if client.password_hash != found.password_hash or client.state != ClientState.ACTIVE:
+            # Changed while the hash was reckoned: no session may outlive that.
+            raise _wrong_login()
         await LOCKOUTS.forget(session, login=login)
         return await _open_session(session, found.client_id)
 
@@ -140,6 +143,11 @@ async def set_password(session: WriteSession, client: Client, *, password_hash: 
     await session.flush()
     await end_sessions(session, ClientId(client.id))
     await LOCKOUTS.forget(session, login=client.email)
+
+
+def _wrong_login() -> ProblemError:
+    detail = "The e-mail address or the password is wrong."
+    return ProblemError(UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _wrong_password() -> ProblemError:

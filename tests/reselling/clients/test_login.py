@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from reselling_service.clients.actions import login
+from shared.kit.passwords import verify_password
 from shared.kit.people.lockouts import LOCK, MOST_ATTEMPTS
 from tests.reselling.house import PASSWORD, House, body_of, code_of, open_house
 
@@ -107,6 +109,24 @@ async def test_a_new_password_ends_every_session(house: House) -> None:
     assert (await house.http.post("/client/v1/login", json=old)).status_code == 401
     new = {"email": "anna@example.com", "password": change["new"]}
     assert (await house.http.post("/client/v1/login", json=new)).status_code == 200
+
+
+async def test_no_session_outlives_a_new_password_that_came_while_it_was_opened(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await house.sign_up("Anna")
+
+    async def slowly(password: str, password_hash: str | None) -> bool:
+        fits = await verify_password(password, password_hash)
+        monkeypatch.setattr(login, "verify_password", verify_password)
+        change = {"current": PASSWORD, "new": "another horse and battery"}
+        await anna.post("/client/v1/me/password", change)
+        return fits
+
+    monkeypatch.setattr(login, "verify_password", slowly)
+    stolen = {"email": "anna@example.com", "password": PASSWORD}
+    refused = await house.http.post("/client/v1/login", json=stolen)
+    assert code_of(refused) == (401, "unauthorized")
 
 
 async def test_a_password_is_not_changed_without_the_current_one(house: House) -> None:
