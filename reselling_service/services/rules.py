@@ -20,6 +20,7 @@ from shared.contract.basics import (
 from shared.contract.services import ServiceStatus
 
 BALANCE_TOO_LOW = "balance_too_low"
+GRACE_OVER = "grace_over"
 
 
 class Cause(StrEnum):
@@ -306,4 +307,6 @@ def renewal_words(code: str | None) -> str | None:
         return None
     if code == BALANCE_TOO_LOW:
         return "Your balance doesn't cover the renewal. Top up, and it is tried again."
+    if code == GRACE_OVER:
+        return "It wasn't renewed in time and is no longer tried by itself. Renew it by hand."
     return "It couldn't be renewed yet. We are looking into it."

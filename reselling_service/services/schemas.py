@@ -14,6 +14,7 @@ from reselling_service.services.rules import (
     GONE,
     Blocker,
     Cause,
+    Life,
     ShownState,
     Wanted,
     client_state,
@@ -139,7 +140,7 @@ class ClientServiceView(Output):
     disk_gib: int | None
     period: str
     price: Money = Field(description="What another term costs.")
-    auto_renew: bool
+    auto_renew: bool = Field(description="False also while its end is wanted.")
     renewal_problem: str | None
     order_problem: str | None
     paid_until: Timestamp | None
@@ -211,7 +212,7 @@ def client_view(
         disk_gib=facts.disk_gib if facts else None,
         period=service.period,
         price=Money(amount=service.price, currency=service.currency),
-        auto_renew=service.auto_renew,
+        auto_renew=service.auto_renew and service.wanted_life == Life.ACTIVE,
         renewal_problem=renewal_words(service.renewal_problem),
         order_problem=order_words(service.order_problem),
         paid_until=service.heard_paid_until,

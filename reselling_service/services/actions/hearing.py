@@ -10,11 +10,11 @@ from uuid import UUID
 import structlog
 from sqlalchemy import delete
 
-from reselling_service.commands.actions import accept, settle
+from reselling_service.commands.actions import accept, note_progress, settle
 from reselling_service.commands.rules import END_OF_OPERATION
 from reselling_service.services import queries
 from reselling_service.services.actions.renewing import schedule, unschedule
-from reselling_service.services.actions.settled import follow
+from reselling_service.services.actions.settled import follow, want_as_heard
 from reselling_service.services.models import Service, WantedSuspension, heard_of
 from reselling_service.services.rules import Group, Life, may_renew_itself
 from shared.contract.basics import ServiceState
@@ -127,14 +127,28 @@ async def _settle(
 ) -> None:
     command = await queries.find_command(session, service, command_id=command_id)
     if command is None:
+        await _remember(session, service)
         return
     end = END_OF_OPERATION.get(operation.state)
     if end is None:
         await accept(session, command, operation)
+        await note_progress(session, command, operation)
     elif await settle(
         session, command, state=end, problem=_problem(operation), operation=operation
     ):
         await follow(session, service, command)
+
+
+async def _remember(session: WriteSession, service: Service) -> None:
+    """A command of ours of which nothing is known: a restored backup has forgotten it.
+
+    What it led to is wanted from then on, where no other wish of its group is under way.
+    """
+    _log.warning("command.forgotten", service_ref=str(service.service_ref))
+    for group in (Group.CLIENT_SUSPENSION, Group.PARTNER_SUSPENSION, Group.LIFE):
+        under_way, _last = await queries.find_group(session, service, group)
+        if not under_way:
+            await want_as_heard(session, service, group)
 
 
 def _problem(operation: Operation) -> dict[str, object] | None:

@@ -1,6 +1,6 @@
 """Ends services and takes that back: by the side that ended them, and with money where it must."""
 
-from reselling_service.services.actions.renewing import unschedule
+from reselling_service.services.actions.renewing import schedule, unschedule
 from reselling_service.services.actions.sending import require_built, seller_offset, send
 from reselling_service.services.errors import (
     NOT_IN_THIS_STATE,
@@ -20,20 +20,24 @@ _ENDED = frozenset({ServiceState.FAILED, ServiceState.DELETED, ServiceState.TERM
 async def terminate(
     session: WriteSession, service: Service, asker: Asker, *, when: TerminateWhen
 ) -> None:
-    """Want a locked service ended; it is no longer renewed by itself.
+    """Want a locked service ended; it isn't renewed by itself as long as that is wanted.
 
-    Raises `not_in_this_state` where it has ended, or where `period_end` comes before it was built.
+    What staff end stays theirs to take back, whoever hastens it. Raises `not_in_this_state` where
+    it has ended, or where `period_end` comes before it was built.
     """
-    if service.wanted_life == Life.TERMINATED and when in {service.terminate_when, "period_end"}:
-        return
+    if service.wanted_life == Life.TERMINATED:
+        if asker.side is Side.STAFF:
+            service.terminated_by = Side.STAFF
+        if when in {service.terminate_when, "period_end"}:
+            return
     if service.wanted_life == Life.CANCELLED or service.heard_state in _ENDED:
         raise ProblemError(NOT_IN_THIS_STATE, "The service has ended already.")
     if when is TerminateWhen.PERIOD_END:
         require_built(service)
+    if service.wanted_life != Life.TERMINATED:
+        service.terminated_by = asker.side
     service.wanted_life = Life.TERMINATED
     service.terminate_when = when
-    service.terminated_by = asker.side
-    service.auto_renew = False
     await unschedule(session, service)
     await send(
         session,
@@ -77,6 +81,7 @@ async def restore(
     service.wanted_life = Life.ACTIVE
     service.renewed_from = paid_until if over else service.renewed_from
     await session.flush()
+    await schedule(session, service)
 
 
 def _require_restorable(service: Service, asker: Asker) -> None:

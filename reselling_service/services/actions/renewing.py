@@ -11,6 +11,7 @@ from reselling_service.services.errors import NOT_IN_THIS_STATE, PAID_UNTIL_MOVE
 from reselling_service.services.models import Service, heard_of
 from reselling_service.services.rules import (
     BALANCE_TOO_LOW,
+    GRACE_OVER,
     Asker,
     Life,
     Side,
@@ -95,7 +96,8 @@ async def renew(
 async def renew_itself(session: WriteSession, service: Service) -> None:
     """Renew a locked service that is due; otherwise look again when it is, or leave it.
 
-    Too little money is noted as `renewal_problem` and tried again until the grace is over.
+    Too little money is noted as `renewal_problem` and tried again until the grace is over; then it
+    is left to people, who may not want to pay for the time that it stood still.
     """
     paid_until = service.heard_paid_until
     if not service.auto_renew or service.wanted_life != Life.ACTIVE or paid_until is None:
@@ -109,6 +111,8 @@ async def renew_itself(session: WriteSession, service: Service) -> None:
         return
     times = renewal_times(service.period)
     if now > due + times.ahead + times.grace:
+        service.renewal_problem = GRACE_OVER
+        await session.flush()
         return
     try:
         async with session.begin_nested():

@@ -92,14 +92,19 @@ def _named(service: Service, *, succeeded: bool) -> None:
 
 async def _drop_wishes(session: WriteSession, service: Service, group: Group) -> None:
     under_way, last = await queries.find_group(session, service, group)
-    if under_way or last is None or last.state == _SUCCEEDED:
-        return
+    if not under_way and last is not None and last.state != _SUCCEEDED:
+        await want_as_heard(session, service, group)
+
+
+async def want_as_heard(session: WriteSession, service: Service, group: Group) -> None:
+    """Let what was heard of a locked service stand in this group, whatever was wanted."""
     if group in _ACTORS:
         await _suspend_as_heard(session, service, _ACTORS[group])
     elif group is Group.POWER and service.heard is not None:
         service.wanted_power = service.heard["wanted_power"]
     elif group is Group.LIFE and service.wanted_life != Life.CANCELLED:
         _live_as_heard(service)
+        await schedule(session, service)
 
 
 def _live_as_heard(service: Service) -> None:

@@ -3,8 +3,11 @@
 from uuid import uuid4
 
 from reselling_service.services import actions
+from reselling_service.services.models import Service
+from reselling_service.services.rules import Cause
+from shared.contract.basics import SuspensionReason
 from shared.contract.services import InventoryItem
-from tests.reselling.services.shop import MONEY, PRICE, SETUP, Shop
+from tests.reselling.services.shop import BY_STAFF, MONEY, PRICE, SETUP, Shop, execute
 
 
 async def test_older_and_equal_revisions_change_nothing(shop: Shop) -> None:
@@ -43,6 +46,49 @@ async def test_accepted_operation_is_noted_and_holds_on_to_the_money(shop: Shop)
     assert (await shop.service(service.id)).heard_state == "ordered"
     assert [row.kind for row in await shop.open_commands(service)] == ["order"]
     assert await shop.holds() == [(PRICE + SETUP, "open")]
+
+
+async def test_operation_that_waits_is_shown_with_its_reason(shop: Shop) -> None:
+    service = await shop.order()
+    voice = shop.voice(service)
+    (command,) = await shop.open_commands(service)
+    await execute(shop, "UPDATE commands SET state = 'unanswered', attempts = 1")
+    await shop.hear(voice.says("operation.accepted", command=command, end="queued"))
+    await shop.hear(
+        voice.says("operation.waiting", command=command, end="waiting", problem="unavailable")
+    )
+    (waiting,) = await shop.open_commands(service)
+    assert (waiting.state, waiting.operation_state) == ("accepted", "waiting")
+    assert waiting.problem is not None
+    assert waiting.problem["code"] == "unavailable"
+
+
+async def test_what_a_forgotten_command_did_is_wanted_and_can_be_taken_back(shop: Shop) -> None:
+    """A backup from before the command was put back: only the seller remembers."""
+    service, voice = await shop.built()
+    await suspend(shop, service)
+    (command,) = await shop.open_commands(service)
+    await execute(shop, "DELETE FROM jobs WHERE kind = 'forward'")
+    await execute(shop, "DELETE FROM commands WHERE kind = 'suspend'")
+    await execute(shop, "DELETE FROM wanted_suspensions")
+    await shop.hear(
+        voice.says(
+            "service.suspended",
+            command=command,
+            state="suspended",
+            power="stopped",
+            suspensions={"partner": "legal"},
+        )
+    )
+    assert await shop.causes(service) == {"staff"}
+    assert await shop.agrees(service)
+    await shop.wish(service, actions.resume, BY_STAFF, cause=Cause.STAFF)
+    assert await shop.commands(service) == ["order", "resume partner"]
+
+
+async def suspend(shop: Shop, service: Service) -> None:
+    reason = SuspensionReason.LEGAL
+    await shop.wish(service, actions.suspend, BY_STAFF, cause=Cause.STAFF, reason=reason)
 
 
 async def test_events_of_another_installation_are_skipped(shop: Shop) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from reselling_service.services import actions, queries
 from reselling_service.services.models import Service
-from reselling_service.services.rules import Cause, renewal_times
+from reselling_service.services.rules import Cause, renewal_times, renewal_words
 from shared.contract.basics import Period, SuspensionReason, TerminateWhen
 from shared.kit.db import WriteSession
 from shared.kit.jobs import enqueue
@@ -129,6 +129,9 @@ async def test_without_money_it_is_tried_hourly_and_given_up_in_the_end(shop: Sh
     await shop.work()
     assert await shop.due_at(service) is None
     assert await shop.commands(service) == ["order"]
+    given_up = await shop.service(service.id)
+    assert given_up.renewal_problem == "grace_over"
+    assert "by hand" in (renewal_words(given_up.renewal_problem) or "")
 
 
 async def test_refused_renewal_frees_the_money_and_is_tried_again(shop: Shop) -> None:

@@ -153,9 +153,7 @@ async def test_refused_suspension_is_dropped_also_before_the_seller_was_heard(sh
     assert await shop.causes(service) == set()
 
     voice = shop.voice(service)
-    await shop.hear(
-        voice.says("service.activated", command=order, state="active", power="running")
-    )
+    await shop.hear(voice.says("service.activated", command=order, state="active", power="running"))
     assert await shop.agrees(await shop.service(service.id))
 
 

@@ -28,7 +28,7 @@ async def test_termination_is_sent_once_and_stops_the_renewal(shop: Shop) -> Non
     await shop.wish(service, actions.terminate, when=NOW)
     service = await shop.wish(service, actions.terminate, when=NOW)
     assert await shop.commands(service) == ["order", "terminate"]
-    assert (service.auto_renew, await shop.due_at(service)) == (False, None)
+    assert await shop.due_at(service) is None
     assert not await shop.agrees(service)
     await ended(shop, service, voice)
     assert await shop.agrees(service)
@@ -77,6 +77,47 @@ async def test_client_cannot_take_back_what_staff_ended(shop: Shop) -> None:
         await shop.wish(service, actions.restore, BY_CLIENT, with_renewal=False)
     await shop.wish(service, actions.restore, BY_STAFF, with_renewal=False)
     assert await shop.commands(service) == ["order", "terminate", "restore"]
+
+
+async def test_client_who_hastens_an_end_of_the_staffs_cannot_take_it_back(
+    shop: Shop,
+) -> None:
+    service, voice = await shop.built()
+    await shop.wish(service, actions.terminate, BY_STAFF, when=PERIOD_END)
+    (command,) = await shop.open_commands(service)
+    await shop.hear(
+        voice.says("service.termination_scheduled", command=command, terminate_at=voice.paid_until)
+    )
+    await shop.wish(service, actions.terminate, BY_CLIENT, when=NOW)
+    await ended(shop, service, voice)
+    with pytest.raises(ProblemError, match="not_yours_to_restore"):
+        await shop.wish(service, actions.restore, BY_CLIENT, with_renewal=False)
+
+
+async def test_what_the_client_ended_becomes_the_staffs_when_they_end_it_too(shop: Shop) -> None:
+    service, voice = await shop.built()
+    await shop.wish(service, actions.terminate, BY_CLIENT, when=NOW)
+    await ended(shop, service, voice)
+    await shop.wish(service, actions.terminate, BY_STAFF, when=NOW)
+    assert await shop.commands(service) == ["order", "terminate"]
+    with pytest.raises(ProblemError, match="not_yours_to_restore"):
+        await shop.wish(service, actions.restore, BY_CLIENT, with_renewal=False)
+
+
+async def test_end_that_came_to_nothing_or_was_taken_back_is_renewed_as_before(shop: Shop) -> None:
+    service, voice = await shop.built()
+    due = await shop.due_at(service)
+    assert due is not None
+    await shop.wish(service, actions.terminate, when=PERIOD_END)
+    assert await shop.due_at(service) is None
+    (command,) = await shop.open_commands(service)
+    await shop.refuse(command, "wrong_state")
+    assert await shop.due_at(service) == due
+
+    await shop.wish(service, actions.terminate, when=NOW)
+    await ended(shop, service, voice)
+    service = await shop.wish(service, actions.restore, with_renewal=False)
+    assert (service.auto_renew, await shop.due_at(service)) == (True, due)
 
 
 async def test_nobody_here_takes_back_what_the_provider_ended(shop: Shop) -> None:
@@ -146,9 +187,7 @@ async def test_refused_termination_of_what_is_being_built_leaves_it_wanted(shop:
     await shop.refuse(termination, "wrong_state")
 
     voice = shop.voice(service)
-    await shop.hear(
-        voice.says("service.activated", command=order, state="active", power="running")
-    )
+    await shop.hear(voice.says("service.activated", command=order, state="active", power="running"))
     service = await shop.service(service.id)
     assert service.wanted_life == "active"
     assert await shop.agrees(service)
