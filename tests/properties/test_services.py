@@ -82,7 +82,7 @@ class Life:
             (4, self.provider),
             (2, self.cancel),
             (2, self.repeat),
-            (1, self.money),
+            (2, self.money),
             (1, self.give_up),
             (1, self.retry),
         ]
@@ -212,15 +212,17 @@ class Life:
             assert (again.status_code, again.json()) == (sent.status, sent.answer)
 
     async def money(self) -> None:
-        """A fee that drives into debt, or a payment."""
+        """A fee that drives into debt, a payment, or a balance of nothing with a little credit."""
         partner = self.chance.choice(self.partners)
-        amount = self.chance.choice([-1_000_000, 20_000, 1_200_000])
-        self.tell("money", amount)
+        balance = (await self.house.balance(partner.id)).balance
+        amount = self.chance.choice([-1_000_000, 20_000, 1_200_000, -balance])
+        credit = self.chance.choice([0, 0, 3000])
+        self.tell("money", amount, "credit", credit)
         async with self.house.runtime.staff.write() as session:
             posting = Posting(kind="correction", text="Money", reference=new_id())
             await BOOKS.set_credit_limit(session, owner=partner.id, credit_limit=10**9)
             await BOOKS.top_up(session, owner=partner.id, amount=amount, posting=posting)
-            await BOOKS.set_credit_limit(session, owner=partner.id, credit_limit=0)
+            await BOOKS.set_credit_limit(session, owner=partner.id, credit_limit=credit)
             await enqueue(
                 session,
                 "partner_debt",

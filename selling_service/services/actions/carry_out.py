@@ -18,6 +18,7 @@ from selling_service.services.actions.aftermath import (
     settle_up,
     undo,
 )
+from selling_service.services.actions.clocks import in_debt
 from selling_service.services.actions.operations import (
     announce,
     describe,
@@ -173,20 +174,24 @@ async def complete(
         result={"running": running, "blockers": blockers},
     )
     await session.flush()
-    if operation.hold_id is not None:
-        await _settle_hold(session, service, operation)
-    if kind is CommandKind.RESTORE:
-        await follow_debts(session, service)
+    await _settle_hold(session, service, operation)
     await announce(session, service, told, operation)
     if resumed is not None:
         await announce(session, service, EventType.ACCEPTED, resumed)
 
 
 async def _settle_hold(session: WriteSession, service: ServiceRow, operation: OperationRow) -> None:
-    hold_id = operation.hold_id
+    """Capture the operation's hold; then, as the ledger does, have debts looked at.
+
+    A capture is never refused: where the limit was lowered since the hold, it makes a debt.
+    """
+    owner, hold_id = service.partner_id, operation.hold_id
     if hold_id is not None:
         kind = "order" if operation.kind == CommandKind.ORDER else "renewal"
-        await BOOKS.capture(session, owner=service.partner_id, hold_id=hold_id, kind=kind)
+        await BOOKS.capture(session, owner=owner, hold_id=hold_id, kind=kind)
+    restored = operation.kind == CommandKind.RESTORE
+    if restored or (hold_id is not None and await in_debt(session, owner)):
+        await follow_debts(session, service)
 
 
 def _power(vm: VMState | None) -> PowerState:

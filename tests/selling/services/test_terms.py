@@ -175,3 +175,20 @@ async def test_debt_suspends_all_services_and_payment_resumes_them(
     await allow(2_000_000)
     await house.settle(partner.id)
     assert (await partner.service(ref))["state"] == "active"
+
+
+async def test_debt_that_a_capture_makes_is_followed(house: House) -> None:
+    partner = await house.new_partner(money=0)
+    async with house.runtime.staff.write() as session:
+        await BOOKS.set_credit_limit(session, owner=partner.id, credit_limit=2000)
+    body = house.order()
+    await partner.send("/services", body)
+    # The debt job of this change has been here and found nothing.
+    async with house.runtime.staff.write() as session:
+        await BOOKS.set_credit_limit(session, owner=partner.id, credit_limit=0)
+    await house.settle(partner.id)
+    assert (await house.balance(partner.id)).balance < 0
+    service = await partner.service(body["service_ref"])
+    assert [item["actor"] for item in service["suspensions"]] == ["partner_debt"]
+    assert (await vm_of(house, partner, body["service_ref"])).locked
+    await partner.http.aclose()
