@@ -38,10 +38,10 @@ class Service(Base):
     `wanted_suspensions`. Heard: the seller's public state with its revision (`heard`, 0 before the
     first event). `period`, `price` (minor units of `currency` per term, for the client) and
     `auto_renew` are the client's terms; `upstream_max_price` is what the seller may charge for
-    another term; `renewed_from` is the `paid_until` whose renewal was last asked for.
-    `terminated_by` (client, staff) and `terminate_when` (now, period_end) belong to the last
-    termination. `order_problem` and `renewal_problem` are codes. `hostname_before` is kept while a
-    rename is under way.
+    another term. Both prices are those of the order's day until staff change them. `renewed_from`
+    is the `paid_until` whose renewal was last asked for. `terminated_by` (client, staff) and
+    `terminate_when` (now, period_end) belong to the last termination. `order_problem` and
+    `renewal_problem` are codes. `hostname_before` is kept while a rename is under way.
     """
 
     __tablename__ = "services"

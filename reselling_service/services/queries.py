@@ -70,6 +70,20 @@ async def lock_by_ref(
     return (await session.scalars(statement)).one_or_none()
 
 
+async def lock_standing(
+    session: WriteSession, _staff: StaffPrincipal, *, tariff_id: UUID
+) -> Sequence[Service]:
+    """All services of a tariff that aren't at their end, held until the transaction ends."""
+    statement = (
+        select(Service)
+        .where(Service.tariff_id == tariff_id, Service.wanted_life == Life.ACTIVE)
+        .order_by(Service.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return (await session.scalars(statement)).all()
+
+
 async def lock_all(
     session: WriteSession, seller_id: UUID, *, service_refs: Collection[UUID]
 ) -> None:

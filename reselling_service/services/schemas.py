@@ -4,6 +4,7 @@ The client's shape names no provider and holds nothing of what the provider char
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -33,9 +34,11 @@ from shared.contract.basics import (
     SuspensionReason,
     TerminateWhen,
     Timestamp,
+    Whole,
     shown,
 )
 from shared.contract.services import Hostname, ServiceStatus
+from shared.kit.bookkeeping import MOST
 from shared.kit.text import Line, Lines
 from shared.kit.vault import Vault
 
@@ -105,6 +108,39 @@ class Renew(Input):
     paid_until: GivenTime | None = Field(default=None, examples=["2026-06-01T10:00:00Z"])
 
 
+_Amount = Annotated[Whole, Field(ge=0, le=MOST, examples=[990])]
+
+
+class PriceChange(Input):
+    """What another term costs, in minor units of the service's currency (990 is 9.90 EUR)."""
+
+    model_config = shown({"price": 990, "upstream_max_price": 700})
+
+    price: _Amount = Field(description="For the client.")
+    upstream_max_price: _Amount = Field(description="What the seller may charge us at the most.")
+
+
+class TermPrice(Output):
+    """What another term of a service costs."""
+
+    price: Money
+    upstream_max_price: Money
+
+
+class Reprice(Input):
+    """Whose services get the prices of today."""
+
+    model_config = shown({"tariff_id": "0197c7a4-55d0-7b6e-9d53-3a4f2f1f7c11"})
+
+    tariff_id: UUID
+
+
+class Repriced(Output):
+    """How many services have other prices now."""
+
+    changed: int
+
+
 class SuspensionView(Output):
     """Who keeps the service stopped, and what to do about it."""
 
@@ -140,7 +176,7 @@ class ClientServiceView(Output):
     disk_gib: int | None
     period: str
     price: Money = Field(description="What another term costs.")
-    auto_renew: bool = Field(description="False also while its end is wanted.")
+    auto_renew: bool = Field(description="Off also while its end is wanted.")
     renewal_problem: str | None
     order_problem: str | None
     paid_until: Timestamp | None

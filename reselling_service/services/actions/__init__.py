@@ -5,6 +5,7 @@ from reselling_service.services.actions.life import restore, terminate
 from reselling_service.services.actions.naming import rename, set_name
 from reselling_service.services.actions.opening import NewService, open_service
 from reselling_service.services.actions.power import restart, start, stop
+from reselling_service.services.actions.pricing import reprice, set_price
 from reselling_service.services.actions.renewing import renew, renew_itself, set_auto_renew
 from reselling_service.services.actions.settled import follow
 from reselling_service.services.actions.suspensions import resume, suspend
@@ -21,11 +22,13 @@ __all__ = [
     "rename",
     "renew",
     "renew_itself",
+    "reprice",
     "restart",
     "restore",
     "resume",
     "set_auto_renew",
     "set_name",
+    "set_price",
     "start",
     "stop",
     "suspend",
