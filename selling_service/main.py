@@ -120,6 +120,7 @@ async def read_about(runtime: RuntimeDep, principal: Annotated[PartnerPrincipal,
         retention_seconds=settings.retention_seconds,
         installation_id=principal.installation_id,
         partner_state=principal.state,
+        scopes=sorted(principal.scopes),
     )
 
 

@@ -14,6 +14,7 @@ SELLER_UNWILLING = ProblemType("seller_unwilling", 424, "The seller answered wit
 CONTRACT_NOT_SUPPORTED = ProblemType(
     "contract_not_supported", 409, "The seller speaks another contract"
 )
+KEY_LACKS_SCOPES = ProblemType("key_lacks_scopes", 409, "The key may do too little")
 SELLER_EXISTS = ProblemType("seller_exists", 409, "This seller is connected already")
 OTHER_SELLER = ProblemType("other_seller", 409, "This is another seller or installation")
 SELLER_DISABLED = ProblemType("seller_disabled", 409, "The seller is disabled")

@@ -11,6 +11,7 @@ from reselling_service.sellers.client import client_for
 from reselling_service.sellers.errors import (
     CALL_PROBLEMS,
     CONTRACT_NOT_SUPPORTED,
+    KEY_LACKS_SCOPES,
     OTHER_SELLER,
     SELLER_EXISTS,
 )
@@ -30,7 +31,6 @@ from reselling_service.sellers.schemas import (
 from reselling_service.sellers.tasks import ask_about
 from reselling_service.staff.routes import AnyStaff, OperatorStaff
 from shared.contract.basics import Page
-from shared.contract.offers import About
 from shared.contract.problems import (
     CURSOR_INVALID,
     EDITION_NOT_SUPPORTED,
@@ -49,13 +49,7 @@ staff_routers = [_router]
 
 SellerId = Annotated[UUID, Path(description="Id of the seller.")]
 _ASKED = (UNAUTHORIZED, ROLE_REQUIRED, MALFORMED_REQUEST, INVALID_REQUEST)
-_CHECKED = (*CALL_PROBLEMS, EDITION_NOT_SUPPORTED, CONTRACT_NOT_SUPPORTED, SELLER_EXISTS)
-
-
-async def _about(runtime: ResellingRuntime, *, url: str, key: str) -> About:
-    about = await client_for(runtime, url=url, key=key).about()
-    connect.check_about(about)
-    return about
+_CHECKED = (*CALL_PROBLEMS, CONTRACT_NOT_SUPPORTED, KEY_LACKS_SCOPES, SELLER_EXISTS)
 
 
 async def _access(
@@ -69,7 +63,7 @@ async def _access(
     "",
     status_code=201,
     summary="Connect a seller",
-    responses=declare(*_ASKED, *_CHECKED),
+    responses=declare(*_ASKED, *_CHECKED, EDITION_NOT_SUPPORTED),
 )
 async def connect_seller(runtime: RuntimeDep, staff: OperatorStaff, new: NewSeller) -> SellerView:
     """Ask the seller about itself first: the edition must be `hosting_cloud`.
@@ -77,7 +71,7 @@ async def connect_seller(runtime: RuntimeDep, staff: OperatorStaff, new: NewSell
     Its contract must be one that we speak. Nothing is kept where that fails.
     """
     key = new.key.get_secret_value()
-    about = await _about(runtime, url=new.url, key=key)
+    about = await client_for(runtime, url=new.url, key=key).about()
     async with runtime.staff.write() as session:
         row = await connect.connect_seller(
             session, staff, name=new.name, url=new.url, key=key, about=about
@@ -119,7 +113,7 @@ async def change_seller(
     access = await _access(runtime, staff, seller_id)
     about = None
     if change.url is not None:
-        about = await _about(runtime, url=change.url, key=access.key)
+        about = await client_for(runtime, url=change.url, key=access.key).about()
     async with runtime.staff.write() as session:
         if about is not None:
             await connect.change_access(
@@ -143,7 +137,7 @@ async def replace_key(
     """
     access = await _access(runtime, staff, seller_id)
     key = new.key.get_secret_value()
-    about = await _about(runtime, url=access.url, key=key)
+    about = await client_for(runtime, url=access.url, key=key).about()
     async with runtime.staff.write() as session:
         row = await connect.change_access(session, staff, seller_id=seller_id, about=about, key=key)
         return seller_view(row, session.clock)

@@ -191,7 +191,7 @@ def problem_of(nothing: Nothing) -> SellerProblem:
         type_, hint = SELLER_UNREACHABLE, "Check the address and whether the seller is up."
     elif key_refused(status=status, code=code):
         type_, hint = SELLER_KEY_REFUSED, "Check the key, its expiry and its list of addresses."
-    elif code is None:
+    elif code is None or code == NO_SUCH_ROUTE.code:
         type_, hint = NOT_A_SELLER, "Check the address: it must be a Tandem selling service."
     else:
         type_, hint = SELLER_UNWILLING, "See the code for what to do."

@@ -14,6 +14,7 @@ from shared.contract.basics import (
     Money,
     Output,
     Period,
+    Scope,
     Timestamp,
     UnitPrice,
     Whole,
@@ -35,6 +36,7 @@ class About(Output):
     retention_seconds: int
     installation_id: UUID
     partner_state: str
+    scopes: list[Scope | str] = Field(description="What the key that asked may do.")
 
 
 class TariffPrice(Output):

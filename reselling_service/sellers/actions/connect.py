@@ -10,12 +10,17 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from reselling_service.sellers.actions.link import wake_waiting
-from reselling_service.sellers.errors import CONTRACT_NOT_SUPPORTED, OTHER_SELLER, SELLER_EXISTS
+from reselling_service.sellers.errors import (
+    CONTRACT_NOT_SUPPORTED,
+    KEY_LACKS_SCOPES,
+    OTHER_SELLER,
+    SELLER_EXISTS,
+)
 from reselling_service.sellers.models import Seller, SellerFeed
 from reselling_service.sellers.queries import lock_seller
 from reselling_service.sellers.rules import speaks_our_contract
 from reselling_service.staff.actions import audit
-from shared.contract.basics import CONTRACT_MAJOR, Edition
+from shared.contract.basics import CONTRACT_MAJOR, Edition, Scope
 from shared.contract.offers import About
 from shared.contract.problems import EDITION_NOT_SUPPORTED
 from shared.kit.db import WriteSession
@@ -23,21 +28,36 @@ from shared.kit.ids import new_id
 from shared.kit.people import StaffPrincipal, Unattended
 from shared.kit.problems import ProblemError
 
+NEEDED_SCOPES = frozenset(
+    {Scope.SERVICES_READ, Scope.SERVICES_ORDER, Scope.SERVICES_MANAGE, Scope.EVENTS_READ}
+)
 
-def check_about(about: About) -> None:
-    """Raise `edition_not_supported` or `contract_not_supported` where it can't be resold."""
+
+def check_edition(about: About) -> None:
+    """Raise `edition_not_supported` where it can't be resold.
+
+    For new connections only: what was sold before goes on, also under another key or address.
+    """
     if about.edition != Edition.HOSTING_CLOUD:
         detail = (
             f"The seller's edition is {about.edition}; only {Edition.HOSTING_CLOUD} can be resold."
             " Ask the provider, or connect another one."
         )
         raise ProblemError(EDITION_NOT_SUPPORTED, detail)
+
+
+def check_about(about: About) -> None:
+    """Raise `contract_not_supported` or `key_lacks_scopes` where we couldn't work with it."""
     if not speaks_our_contract(lowest=about.contract_min, highest=about.contract_max):
         detail = (
             f"The seller speaks versions {about.contract_min} to {about.contract_max} of the"
             f" contract, we speak {CONTRACT_MAJOR}.x. Update the older side."
         )
         raise ProblemError(CONTRACT_NOT_SUPPORTED, detail)
+    missing = NEEDED_SCOPES - set(about.scopes)
+    if missing:
+        detail = f"Ask the provider for a key that also has {', '.join(sorted(missing))}."
+        raise ProblemError(KEY_LACKS_SCOPES, detail)
 
 
 async def connect_seller(
@@ -49,7 +69,11 @@ async def connect_seller(
     key: str,
     about: About,
 ) -> Seller:
-    """A new seller, whose `/about` was just read. Raises `seller_exists` and as `check_about`."""
+    """A new seller, whose `/about` was just read.
+
+    Raises `seller_exists`, and as `check_edition` and `check_about`.
+    """
+    check_edition(about)
     check_about(about)
     now = session.clock.now()
     values = {

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import uvicorn
 
-from shared.contract.basics import BASE_PATH
+from shared.contract.basics import BASE_PATH, Scope
 from shared.contract.events import make_cursor, read_cursor
 from shared.contract.problems import WIRE_PROBLEMS
 from shared.kit.ids import new_id
@@ -63,6 +63,7 @@ class FakeSeller:
 
     key: str = "tps_test_key_0123456789"
     edition: str = "hosting_cloud"
+    scopes: set[str] = field(default_factory=lambda: set(Scope))
     contract: tuple[str, str] = ("1.0", "1.3")
     installation_id: UUID = field(default_factory=new_id)
     url: str = ""
@@ -194,6 +195,7 @@ class FakeSeller:
             "retention_seconds": 3600,
             "installation_id": str(self.installation_id),
             "partner_state": "active",
+            "scopes": sorted(self.scopes),
         }
 
     def _command(self, path: str, command_id: str | None, body: bytes) -> Answer:

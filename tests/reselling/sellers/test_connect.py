@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from shared.contract.basics import Scope
 from shared.kit.people import Role
 from tests.reselling.house import House, code_of, open_house
 from tests.reselling.sellers.fake import FakeSeller, Fault, problem, serve
@@ -151,6 +152,39 @@ async def test_replaced_key_is_tried_before_it_is_kept(house: House, fake: FakeS
     assert right.json()["key_hint"] == "tps_…abcd"
     checked = await house.owner.post(f"{PATH}/{made['id']}/check")
     assert checked["link"]["state"] == "ok"
+
+
+async def test_what_was_sold_goes_on_under_a_new_key_whatever_the_edition_is_now(
+    house: House, fake: FakeSeller
+) -> None:
+    made = await connect(house, fake)
+    fake.edition, fake.key = "hosting", "tps_another_key_0123456789"
+    path = f"{PATH}/{made['id']}"
+    kept = await house.owner.ask("PUT", f"{path}/key", json={"key": fake.key})
+    assert (kept.status_code, kept.json()["edition"]) == (200, "hosting")
+    moved = await house.owner.ask("PATCH", path, json={"url": fake.url})
+    assert moved.status_code == 200
+
+
+async def test_key_that_may_do_too_little_is_refused_with_what_it_lacks(
+    house: House, fake: FakeSeller
+) -> None:
+    fake.scopes = {Scope.SERVICES_READ, Scope.SERVICES_ORDER, Scope.SERVICES_MANAGE}
+    refused = await house.owner.ask("POST", PATH, json=new(fake))
+    assert code_of(refused) == (409, "key_lacks_scopes")
+    assert "events:read" in refused.json()["detail"]
+
+    fake.scopes.add(Scope.EVENTS_READ)
+    made = await connect(house, fake)
+    fake.scopes.remove(Scope.SERVICES_MANAGE)
+    kept = await house.owner.ask("PUT", f"{PATH}/{made['id']}/key", json={"key": fake.key})
+    assert code_of(kept) == (409, "key_lacks_scopes")
+
+
+async def test_address_of_another_tandem_is_no_seller(house: House, fake: FakeSeller) -> None:
+    fake.read_faults.append(Fault("spoilt", problem("no_such_route")))
+    answer = await house.owner.ask("POST", PATH, json=new(fake))
+    assert code_of(answer) == (424, "not_a_seller")
 
 
 async def test_new_address_must_lead_to_the_same_seller(house: House, fake: FakeSeller) -> None:
