@@ -12,6 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import structlog
+from prometheus_client import Counter
 
 from reselling_service.commands.actions import LOOK_UP_JOB, wish_job
 from reselling_service.commands.queries import list_accepted
@@ -46,6 +47,7 @@ SHOW_SECONDS = 5.0
 LONGEST_PAUSE = 15.0
 
 _log = structlog.get_logger(__name__)
+_TROUBLES = Counter("tandem_seller_feed_troubles_total", "Feeds that can't be read", ["seller"])
 _LOST = frozenset({CURSOR_LOST.code, CURSOR_EXPIRED.code})
 
 Given = TypeVar("Given")
@@ -238,16 +240,26 @@ class Reader:
             # The stream was refused, not broken: another try in a moment would be refused too.
             self._stream_faults = STREAM_FAULTS_BEFORE_POLL
         self._stream_faults += 1
-        # A stream that breaks says nothing of other calls; a read that fails does, or a bad key.
-        if not streaming or key_refused(status=problem.status, code=problem.code):
+        # A stream that breaks says nothing of other calls. A seller that can't be reached does, and
+        # a bad key; what only the feed is refused must not keep a suspension from going out.
+        refused = key_refused(status=problem.status, code=problem.code)
+        if refused or (problem.status is None and not streaming):
             await self._blame(problem)
         if self._failures or not streaming:
-            await self._show("waiting", problem=problem.detail)
+            await self._complain(problem)
         await self._rest(at_least=problem.retry_after)
+
+    async def _complain(self, problem: SellerProblem) -> None:
+        if self._mode != "waiting":
+            _TROUBLES.labels(str(self._seller_id)).inc()
+            _log.error("seller.feed_broken", seller=str(self._seller_id), reason=problem.detail)
+        await self._show("waiting", problem=problem.detail)
 
     async def _blame(self, problem: SellerProblem) -> None:
         async def note(session: WriteSession) -> None:
             access = await self._find_access(session)
+            if access.retry_at is not None:
+                return  # The circuit is open already; its probe decides, and this wasn't one.
             await note_failure(
                 session, access, status=problem.status, code=problem.code, reason=problem.detail
             )

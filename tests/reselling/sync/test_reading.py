@@ -12,6 +12,7 @@ from reselling_service.services import actions as services
 from reselling_service.sync.actions import Reader
 from reselling_service.sync.actions import reading as reading_module
 from reselling_service.sync.tasks import run_readers
+from shared.contract.basics import CommandKind
 from shared.contract.events import Event
 from shared.kit.db import WriteSession
 from tests.reselling.sellers.fake import Fault, new_status, problem
@@ -222,6 +223,23 @@ async def test_disabled_seller_is_not_read(rig: Rig) -> None:
     assert (await find_service(rig, ref)).heard_revision == 0
 
 
+async def test_trouble_of_the_feed_alone_keeps_no_command_waiting(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_module, "LONGEST_PAUSE", 0.02)
+    bad_gateway = Fault("refuse", (502, {}, b""))
+    rig.fake.stream_faults.extend([bad_gateway] * 200)
+    rig.fake.read_faults.extend([bad_gateway] * 200)
+    async with reading(rig):
+        await until(lambda: _complained(rig))
+        assert len(rig.fake.sent("/events/stream")) + len(rig.fake.sent("/inventory")) > 8
+        assert (await rig.seller()).retry_after is None
+        command = await rig.send(CommandKind.SUSPEND)
+        async with rig.working(commands.tasks(rig.runtime)):
+            await rig.reached(command.id, "accepted")
+    assert (await rig.seller()).failures == 0
+
+
 async def test_refused_key_shows_as_broken_link(rig: Rig) -> None:
     rig.fake.key = "another_key_0123456789"
 
@@ -239,6 +257,11 @@ async def test_refused_key_shows_as_broken_link(rig: Rig) -> None:
             return (await rig.seller()).link == "ok"
 
         await until(well)
+
+
+async def _complained(rig: Rig) -> bool:
+    calls = len(rig.fake.sent("/events/stream")) + len(rig.fake.sent("/inventory"))
+    return calls > 8 and (await find_feed(rig)).mode == "waiting"
 
 
 async def _streaming(rig: Rig) -> bool:
