@@ -18,13 +18,17 @@ import reselling_service.services.routes as services
 import reselling_service.staff.routes as staff
 import reselling_service.sync.routes as sync
 import reselling_service.tariffs.routes as tariffs
-from reselling_service.database import TENANT_SETTING, ResellingRuntime
+from reselling_service.database import TENANT_SETTING, ResellingRuntime, RuntimeDep
 from reselling_service.sellers.client import open_line
 from reselling_service.services.queries import list_services
 from reselling_service.services.rules import Life
 from reselling_service.settings import ResellingSettings, get_settings
+from reselling_service.staff.routes import AnyStaff
+from shared.contract.basics import CurrencyCode, Edition, Output
+from shared.contract.problems import UNAUTHORIZED
 from shared.kit.db import ReadSession
 from shared.kit.principals import ClientId
+from shared.kit.problems import declare
 from shared.kit.readiness import ready_check
 from shared.kit.release import release
 from shared.kit.serving import serve
@@ -46,6 +50,7 @@ pages: ask again with `after=<next>` until `next` is null. Every error is a
 `application/problem+json` with a frozen `code`, and a `request_id` to quote.
 """
 TAGS = [
+    {"name": "about", "description": "What this installation is."},
     {"name": "login", "description": "Sessions of the staff."},
     {"name": "staff", "description": "The people of the house and their roles."},
     {"name": "audit", "description": "Who changed what."},
@@ -60,6 +65,26 @@ TAGS = [
     {"name": "sandbox", "description": "Moves the clock on, where the settings allow it."},
     {"name": "health", "description": "For load balancers and monitoring."},
 ]
+_about = APIRouter(tags=["about"])
+
+
+class AboutHouse(Output):
+    """What this installation is. Any edition may resell."""
+
+    product: str
+    edition: Edition
+    currency: CurrencyCode
+
+
+@_about.get("/about", summary="What this installation is", responses=declare(UNAUTHORIZED))
+async def read_about(runtime: RuntimeDep, _staff: AnyStaff) -> AboutHouse:
+    """Version, edition, and the currency of the clients' balances."""
+    settings = runtime.settings
+    return AboutHouse(
+        product=f"tandem {release()}", edition=settings.edition, currency=settings.currency
+    )
+
+
 _ROOMS_OF_STAFF = (
     staff,
     sellers,
@@ -108,7 +133,7 @@ async def client_in_use(session: ReadSession, client_id: ClientId) -> bool:
 
 def _staff_router(*, sandbox: bool) -> APIRouter:
     routers = [router for room in _ROOMS_OF_STAFF for router in room.staff_routers]
-    return _mounted("/staff/v1", [*routers, *(staff.sandbox_routers if sandbox else [])])
+    return _mounted("/staff/v1", [_about, *routers, *(staff.sandbox_routers if sandbox else [])])
 
 
 def _client_router() -> APIRouter:

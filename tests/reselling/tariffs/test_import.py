@@ -8,12 +8,13 @@ from uuid import UUID
 import pytest
 
 from reselling_service.tariffs.queries import find_sellable
+from shared.contract.basics import Edition
 from shared.kit.ids import new_id
 from shared.kit.people import Role
-from tests.reselling.house import House, code_of
+from tests.reselling.house import House, code_of, open_house
 from tests.reselling.sellers.fake import Fault
 from tests.reselling.sellers.rig import until
-from tests.reselling.tariffs.shop import Shop
+from tests.reselling.tariffs.shop import Shop, connect
 
 
 def path(seller_id: UUID) -> str:
@@ -49,6 +50,23 @@ async def test_all_tariffs_come_in_with_every_period_at_the_markup(
         for price in first["prices"]
     }
     assert amounts == {"hour": [1, 1, 0, 0], "month": [1189, 991, 198, 120]}
+
+
+@pytest.mark.parametrize("edition", list(Edition))
+async def test_a_reseller_of_any_edition_connects_imports_and_takes_orders(
+    reselling_database_url: str, shop: Shop, edition: Edition
+) -> None:
+    async with open_house(reselling_database_url, edition=edition) as house:
+        assert (await house.owner.get("/staff/v1/about"))["edition"] == edition
+        shop.offer("vm-s")
+        wish = {"markup_percent": "20", "enable": True}
+        await house.owner.post(path(await connect(house, shop)), wish)
+        anna = await house.sign_up("Anna")
+        await house.top_up(anna, 10_000)
+        (tariff,) = (await anna.get("/client/v1/tariffs"))["items"]
+        options = {"os": "debian-12", "hostname": "web-1.example.com"}
+        order = {"tariff_id": tariff["id"], "period": "month", "options": options}
+        assert (await anna.ask("POST", "/client/v1/orders", json=order)).status_code == 201
 
 
 async def test_only_what_is_named_comes_in(house: House, shop: Shop, seller_id: UUID) -> None:
