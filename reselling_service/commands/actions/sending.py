@@ -1,6 +1,5 @@
 """Makes commands and keeps account of their attempts. What is sent never changes."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -52,14 +51,9 @@ async def send_command(
     """
     command_id, now, limit = new_id(), session.clock.now(), DEADLINES[kind]
     summary = summary or {}
-    unsent = await _unsent_kinds(session, service_id)
-    urgent = overtakes(kind, when=summary.get("when"), unsent=unsent)
+    priority = await _priority(session, service_id, kind, when=summary.get("when"))
     job_id = await _plan(
-        session,
-        command_id,
-        lane=service_id,
-        tenant_id=client_id,
-        priority=URGENT if urgent else NORMAL,
+        session, command_id, lane=service_id, tenant_id=client_id, priority=priority
     )
     last = select(func.max(Command.sequence)).where(Command.service_id == service_id)
     values = {
@@ -125,14 +119,17 @@ async def wake(session: WriteSession, command: Command) -> None:
     await _plan(session, command.id, lane=command.service_id, tenant_id=command.client_id)
 
 
-async def _unsent_kinds(session: WriteSession, service_id: UUID) -> Sequence[str]:
-    """Kinds of the service's commands that no seller is known to have."""
+async def _priority(
+    session: WriteSession, service_id: UUID, kind: CommandKind, *, when: str | None
+) -> int:
+    """Before or after the service's commands that no seller is known to have."""
     statement = select(Command.kind).where(
         Command.service_id == service_id,
         Command.settled_at.is_(None),
         Command.state != CommandStatus.ACCEPTED,
     )
-    return (await session.scalars(statement)).all()
+    unsent = (await session.scalars(statement)).all()
+    return URGENT if overtakes(kind, when=when, unsent=unsent) else NORMAL
 
 
 async def _plan(
