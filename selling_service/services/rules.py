@@ -49,7 +49,10 @@ RUNS_IN: dict[CommandKind, frozenset[ServiceState]] = {
     K.STOP: frozenset({S.ACTIVE, S.SUSPENDED}),
     K.RESTART: frozenset({S.ACTIVE}),
     K.RENAME: frozenset({S.ACTIVE, S.SUSPENDED}),
-    K.TERMINATE: frozenset({S.ORDERED, S.PROVISIONING, S.ACTIVE, S.SUSPENDED, S.TERMINATING}),
+    # Terminated: accepted behind a restore that came to nothing, or waits for staff.
+    K.TERMINATE: frozenset(
+        {S.ORDERED, S.PROVISIONING, S.ACTIVE, S.SUSPENDED, S.TERMINATING, S.TERMINATED}
+    ),
     K.RESTORE: frozenset({S.TERMINATED}),
 }
 

@@ -52,6 +52,8 @@ async def undo(session: WriteSession, service: ServiceRow, operation: OperationR
 
 async def _live_on(session: WriteSession, service: ServiceRow) -> None:
     """A termination came to nothing: the clock, which had left the service alone, runs again."""
+    if service.state == ServiceState.TERMINATED:
+        return
     if service.state == ServiceState.TERMINATING:
         rows = await queries.suspensions_of(session, service.partner_id, service_id=service.id)
         built = service.activated_at is not None

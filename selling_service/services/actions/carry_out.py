@@ -35,7 +35,7 @@ from selling_service.services.actions.terms import (
     stop_expiry,
 )
 from selling_service.services.models import OperationRow, ServiceRow
-from selling_service.services.rules import ENDING, may_run, running_now, settled_state
+from selling_service.services.rules import ENDING, Side, may_run, running_now, settled_state
 from shared.contract.basics import CommandKind, OperationState, PowerState, ServiceState
 from shared.contract.events import EventType
 from shared.contract.problems import ProblemType
@@ -136,7 +136,7 @@ def _enter(
     before = (service.state, service.wanted_power)
     if kind is CommandKind.ORDER:
         move(service, ServiceState.PROVISIONING)
-    elif kind is CommandKind.TERMINATE:
+    elif kind is CommandKind.TERMINATE and service.state != ServiceState.TERMINATED:
         move(service, ServiceState.TERMINATING)
     elif kind in {CommandKind.START, CommandKind.RESTART}:
         remember_power(service, operation, PowerState.RUNNING)
@@ -225,17 +225,19 @@ async def _terminated(
     retention: timedelta,
 ) -> EventType:
     now = session.clock.now()
+    # What the provider has ended stays the provider's, unless a restore lay between.
+    sides = {service.terminated_by, operation.parameters.get("side")}
     await cancel_scheduled(session, service)
     move(service, ServiceState.TERMINATED)
     service.power = PowerState.STOPPED
     service.terminated_at = now
-    service.terminated_by = str(operation.parameters.get("side", "partner"))
+    service.terminated_by = Side.PROVIDER if Side.PROVIDER in sides else Side.PARTNER
     # What was never active is of no use to anybody: it isn't retained.
     service.delete_at = now if service.activated_at is None else now + retention
-    pending = await queries.open_operations(session, service.partner_id, service_id=service.id)
-    await leave_behind(session, service, [row for row in pending if _precedes(row, operation)])
     await stop_expiry(session, service)
     await retain(session, service)
+    pending = await queries.open_operations(session, service.partner_id, service_id=service.id)
+    await leave_behind(session, service, [row for row in pending if _precedes(row, operation)])
     return EventType.TERMINATED
 
 

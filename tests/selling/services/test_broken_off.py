@@ -1,15 +1,23 @@
 """Operations that end otherwise than meant: money, state, power and VM agree again afterwards."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from selling_service.provisioning import actions as provisioning
-from selling_service.provisioning.drivers.simulated import Behaviour, Fault, FaultKind
+from selling_service.provisioning.drivers.simulated import FaultKind
 from selling_service.provisioning.platform import GuestContent, Power, StaleFence, VMSize
+from tests.selling.services.faults import (
+    break_calls,
+    facts,
+    finish,
+    give_up,
+    mend,
+    vm_facts,
+    work_until_state,
+)
 from tests.selling.services.house import Caller, House, vm_of, wait_until
 
 
@@ -20,52 +28,6 @@ async def ref(house: House, partner: Caller) -> str:
     await partner.send("/services", body)
     await house.settle(partner.id)
     return str(body["service_ref"])
-
-
-async def break_calls(house: House, call: str, kind: FaultKind, times: int | None = None) -> None:
-    await house.platform.set_behaviour(Behaviour(faults={call: Fault(kind=kind, times=times)}))
-
-
-async def mend(house: House) -> None:
-    await house.platform.set_behaviour(Behaviour())
-
-
-async def work_until(house: House, condition: Callable[[], Awaitable[bool]]) -> None:
-    """Work while the clock runs, so that what waits is tried again."""
-
-    async def ticking() -> bool:
-        house.clock.advance(seconds=1)
-        return await condition()
-
-    async with house.working():
-        await wait_until(ticking)
-
-
-async def work_until_state(house: House, partner: Caller, answer: Any, *states: str) -> None:
-    async def there() -> bool:
-        return (await partner.operation(answer))["state"] in states
-
-    await work_until(house, there)
-
-
-async def finish(house: House) -> None:
-    """Work until no operation is open and nothing is left to do in any service's line."""
-
-    async def quiet() -> bool:
-        left = await house.count("operations", "finished_at IS NULL")
-        return not left and not await house.count("jobs", "lane IS NOT NULL AND state <> 'dead'")
-
-    await work_until(house, quiet)
-
-
-async def facts(partner: Caller, ref: str) -> tuple[str, str, str]:
-    service = await partner.service(ref)
-    return service["state"], service["power"], service["wanted_power"]
-
-
-async def vm_facts(house: House, partner: Caller, ref: str) -> tuple[Power, bool]:
-    vm = await vm_of(house, partner, ref)
-    return vm.power, vm.locked
 
 
 async def test_second_suspend_does_not_succeed_before_the_vm_is_stopped(
@@ -204,8 +166,7 @@ async def test_what_waits_for_staff_does_not_keep_a_terminated_vm_for_ever(
     await break_calls(house, "rename_vm", FaultKind.UNAVAILABLE)
     stuck = await partner.send(f"/services/{ref}/rename", {"hostname": "other.example.com"})
     await work_until_state(house, partner, stuck, "waiting")
-    async with house.runtime.staff.write() as session:
-        await session.execute(text("UPDATE jobs SET state = 'dead' WHERE kind = 'operation'"))
+    await give_up(house)
     await partner.send(f"/services/{ref}/terminate", {})
     await finish(house)
     assert (await partner.operation(stuck))["state"] == "superseded"
@@ -222,8 +183,7 @@ async def test_order_that_a_termination_is_ending_cannot_be_cancelled(
     body = house.order()
     order = await partner.send("/services", body)
     await work_until_state(house, partner, order, "waiting")
-    async with house.runtime.staff.write() as session:
-        await session.execute(text("UPDATE jobs SET state = 'dead' WHERE kind = 'operation'"))
+    await give_up(house)
     await break_calls(house, "lock_vm", FaultKind.UNAVAILABLE)
     ending = await partner.send(f"/services/{body['service_ref']}/terminate", {})
     await work_until_state(house, partner, ending, "waiting")
@@ -270,8 +230,7 @@ async def test_vm_locked_between_two_attempts_runs_when_its_suspension_was_lifte
     path = f"/services/{body['service_ref']}"
     order = await partner.send("/services", body)
     await work_until_state(house, partner, order, "waiting")
-    async with house.runtime.staff.write() as session:
-        await session.execute(text("UPDATE jobs SET state = 'dead' WHERE kind = 'operation'"))
+    await give_up(house)
     await partner.send(f"{path}/suspend", {})
     resumed = await partner.send(f"{path}/resume", {})
     await work_until_state(house, partner, resumed, "succeeded")
