@@ -152,7 +152,12 @@ def main() -> None:
     """Serve until told to stop."""
     settings = get_settings()
     configure_logging(service="reselling", level=settings.log_level, json_lines=settings.log_json)
-    serve(create_app(settings), host=settings.host, port=settings.port)
+    serve(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        trusted_proxies=settings.proxies,
+    )
 
 
 if __name__ == "__main__":

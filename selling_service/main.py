@@ -177,7 +177,8 @@ def main() -> None:
     settings = get_settings()
     configure_logging(service="selling", level=settings.log_level, json_lines=settings.log_json)
     host = os.environ.get("SELLING_HOST", "127.0.0.1")
-    serve(create_app(settings), host=host, port=int(os.environ.get("SELLING_PORT", "8001")))
+    port = int(os.environ.get("SELLING_PORT", "8001"))
+    serve(create_app(settings), host=host, port=port, trusted_proxies=settings.proxies)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+from collections.abc import Sequence
 
 import uvicorn
 from fastapi import FastAPI
@@ -24,9 +25,17 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(app: FastAPI, *, host: str, port: int) -> None:
+def serve(app: FastAPI, *, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> None:
     """Serve until SIGTERM or SIGINT; answers that have begun have 10 s to end."""
-    config = uvicorn.Config(
+    config = configure(app, host=host, port=port, trusted_proxies=trusted_proxies)
+    Server(config, stopping=app.state.stopping).run()
+
+
+def configure(
+    app: FastAPI, *, host: str, port: int, trusted_proxies: Sequence[str]
+) -> uvicorn.Config:
+    """How the server runs. Only `trusted_proxies` (addresses, networks) may say who asks."""
+    return uvicorn.Config(
         app,
         host=host,
         port=port,
@@ -37,10 +46,10 @@ def serve(app: FastAPI, *, host: str, port: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    Server(config, stopping=app.state.stopping).run()
 
 
 async def run_worker(worker: Worker) -> None:

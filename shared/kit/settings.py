@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -23,6 +23,10 @@ class ServiceSettings(BaseSettings):
     secret_keys: Annotated[list[SecretStr], NoDecode] = Field(
         min_length=1, description="Fernet keys, newest first, separated by commas."
     )
+    trusted_proxies: Annotated[list[IPvAnyNetwork], NoDecode] = Field(
+        default_factory=list,
+        description="Addresses or networks, by commas, whose X-Forwarded-For is believed.",
+    )
     public_url: str = "http://127.0.0.1"
     log_level: str = "INFO"
     log_json: bool = True
@@ -36,12 +40,18 @@ class ServiceSettings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _split_keys(cls, values: object) -> object:
+    def _split_lists(cls, values: object) -> object:
         if isinstance(values, dict):
-            keys = values.get("secret_keys")
-            if isinstance(keys, str):
-                values["secret_keys"] = [key.strip() for key in keys.split(",") if key.strip()]
+            for name in ("secret_keys", "trusted_proxies"):
+                given = values.get(name)
+                if isinstance(given, str):
+                    values[name] = [part.strip() for part in given.split(",") if part.strip()]
         return values
+
+    @property
+    def proxies(self) -> list[str]:
+        """The trusted proxies as text."""
+        return [str(network) for network in self.trusted_proxies]
 
     @model_validator(mode="after")
     def _asyncpg_only(self) -> Self:
