@@ -4,15 +4,19 @@ A command's row is written in the transaction of its action. A refusal undoes th
 savepoint) but not the row. Nothing is marked "running" beforehand: a crash leaves no trace.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import Header
+from fastapi import Header, Response
+from fastapi import Request as HTTPRequest
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from sqlalchemy import DateTime, LargeBinary, Text, select, text, update
 from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.contract.basics import IDEMPOTENCY_HEADER, REPLAYED_HEADER
@@ -24,7 +28,7 @@ from shared.contract.problems import (
     PROBLEM_MEDIA_TYPE,
 )
 from shared.kit.db import WriteSession
-from shared.kit.problems import ProblemError
+from shared.kit.problems import ProblemError, from_validation, unstorable
 
 KEPT_ANSWERS = timedelta(days=7)
 
@@ -85,6 +89,37 @@ CommandId = Annotated[
 ]
 
 
+Refusal = Callable[[ProblemError], Awaitable[Response]]
+
+
+def refuse_with(request: HTTPRequest, refusal: Refusal) -> None:
+    """Say how this request, if it turns out not to be valid, is answered under its key."""
+    request.state.refusal = refusal
+
+
+class CommandRoute(APIRoute):
+    """A commanding route: its key decides before its content does.
+
+    A repeat of what an earlier release accepted must not be refused because this one is stricter.
+    FastAPI calls the dependencies also where the rest isn't valid, so that one of them can leave
+    behind, by `refuse_with`, what answers in its still open transaction.
+    """
+
+    def get_route_handler(self) -> Callable[[HTTPRequest], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def key_first(request: HTTPRequest) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                refusal: Refusal | None = getattr(request.state, "refusal", None)
+                if refusal is None:
+                    raise
+                return await refusal(from_validation(error))
+
+        return key_first
+
+
 async def lock_command(session: WriteSession, *, tenant_id: UUID, command_id: UUID) -> bool:
     """Hold this command until the transaction ends; false where somebody else holds it."""
     statement = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 7))")
@@ -104,7 +139,8 @@ async def answer_once(
 
     `replay` makes an answer from the remembered operation once the first one is no longer kept.
     Raises `in_progress`, `idempotency_key_reused`, `command_cancelled`. A ProblemError of the
-    action that is `refused` is stored and returned; any other undoes everything.
+    action that is `refused` is stored and returned, and so is what the database can't take; any
+    other undoes everything.
     """
     if not await lock_command(session, tenant_id=request.tenant_id, command_id=request.command_id):
         detail = "The first attempt isn't finished. Send the same request again in a second."
@@ -120,8 +156,12 @@ async def answer_once(
     except ProblemError as problem:
         if not problem.type.refused:
             raise
-        body = problem.body(request.path).model_dump(mode="json")
-        answer = Answer(status=problem.type.status, body=body, headers=problem.headers)
+        answer = _refused(problem, request)
+    except DBAPIError as error:
+        unfit = unstorable(error)
+        if unfit is None:
+            raise
+        answer = _refused(unfit, request)
     session.add(_remember(session, table, request, answer))
     await session.flush()
     return answer
@@ -172,6 +212,11 @@ async def _again(
         return Answer(status=answer.status, body=answer.body, headers={**answer.headers, **headers})
     kept = known.answer
     return Answer(status=kept["status"], body=kept["body"], headers={**kept["headers"], **headers})
+
+
+def _refused(problem: ProblemError, request: Request) -> Answer:
+    body = problem.body(request.path).model_dump(mode="json")
+    return Answer(status=problem.type.status, body=body, headers=problem.headers)
 
 
 def _remember(

@@ -1,6 +1,7 @@
 """Raises problems, and turns every error of an API into one `application/problem+json` answer."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -126,7 +127,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     async def on_invalid(request: Request, error: Exception) -> JSONResponse:
         error = cast("RequestValidationError", error)
-        return problem_response(_from_validation(error), request)
+        return problem_response(_unseen(from_validation(error), request), request)
 
     async def on_http(request: Request, error: Exception) -> JSONResponse:
         error = cast("HTTPException", error)
@@ -141,12 +142,11 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     async def on_statement(request: Request, error: Exception) -> JSONResponse:
         error = cast("DBAPIError", error)
-        state = getattr(error.orig, "sqlstate", None) or ""
-        if state in _TRY_AGAIN or is_disconnect(error):
+        if _sqlstate(error) in _TRY_AGAIN or is_disconnect(error):
             return await on_database(request, error)
-        if state.startswith(_UNSTORABLE):
-            detail = "Something in it can't be stored, for instance a NUL character."
-            return problem_response(ProblemError(catalogue.INVALID_REQUEST, detail), request)
+        problem = unstorable(error)
+        if problem is not None:
+            return problem_response(_unseen(problem, request), request)
         raise error
 
     app.add_exception_handler(ProblemError, on_problem)
@@ -162,8 +162,32 @@ def is_disconnect(error: DBAPIError) -> bool:
     return bool(error.connection_invalidated)
 
 
+def unstorable(error: DBAPIError) -> ProblemError | None:
+    """The problem where the database can't take what was sent; None where it isn't about that."""
+    if not _sqlstate(error).startswith(_UNSTORABLE):
+        return None
+    detail = "Something in it can't be stored, for instance a NUL character."
+    return ProblemError(catalogue.INVALID_REQUEST, detail)
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _unseen(problem: ProblemError, request: Request) -> ProblemError:
+    """The same, without a word about the command whose key nobody has looked up.
+
+    An earlier attempt may have been accepted, by a release that took what this one doesn't.
+    """
+    if IDEMPOTENCY_HEADER in request.headers:
+        problem.type = replace(problem.type, refused=False)
+    return problem
+
+
 # How pydantic names it when a UUID that is wanted isn't there or isn't one.
 _NO_COMMAND_ID = {"missing", "uuid_parsing", "uuid_type"}
+# More than anybody reads; a refusal is kept, and a body may hold a hundred thousand mistakes.
+_MOST_ERRORS = 100
 
 
 def _path(location: tuple[str | int, ...]) -> str:
@@ -171,8 +195,12 @@ def _path(location: tuple[str | int, ...]) -> str:
     return ".".join(str(part) for part in location if part != "[key]")
 
 
-def _from_validation(error: RequestValidationError) -> ProblemError:
-    found = [FieldError(path=_path(item["loc"]), message=item["msg"]) for item in error.errors()]
+def from_validation(error: RequestValidationError) -> ProblemError:
+    """What is wrong with a request that doesn't fit its route."""
+    found = [
+        FieldError(path=_path(item["loc"]), message=item["msg"])
+        for item in error.errors()[:_MOST_ERRORS]
+    ]
     if any(
         item["loc"] == ("header", IDEMPOTENCY_HEADER) and item["type"] in _NO_COMMAND_ID
         for item in error.errors()

@@ -1,25 +1,33 @@
 """One command, one answer: twins, refusals, crashes, burned ids and answers no longer kept."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 from sqlalchemy import func, select, text
 
 from shared.contract.operations import CommandState
 from shared.contract.problems import NO_CAPACITY, PARTNER_BLOCKED
 from shared.kit import idempotency
 from shared.kit.db import Database, WriteSession
-from shared.kit.idempotency import Answer, CommandColumns, CommandId, answer_once, forget_answers
+from shared.kit.idempotency import (
+    Answer,
+    CommandColumns,
+    CommandId,
+    CommandRoute,
+    answer_once,
+    forget_answers,
+    refuse_with,
+)
 from shared.kit.problems import ProblemError
 from shared.kit.web import create_api
 from tests.kit.stage import Base, Diary, ManualClock, count, stage, write_diary
@@ -32,7 +40,19 @@ class Received(CommandColumns, Base):
 
 
 class Order(BaseModel):
+    """What may be ordered; a later release may take less."""
+
+    most: ClassVar[int] = 100
     number: int
+    gifts: list[int] = []
+
+    @field_validator("number")
+    @classmethod
+    def _not_too_many(cls, number: int) -> int:
+        if number > cls.most:
+            message = f"at most {cls.most}"
+            raise ValueError(message)
+        return number
 
 
 @dataclass
@@ -44,6 +64,7 @@ class Shop:
     began: asyncio.Event = field(default_factory=asyncio.Event)
     problem: ProblemError | None = None
     crash: bool = False
+    unstorable: bool = False
 
     async def order(self, session: WriteSession, number: int) -> Answer:
         await write_diary(session, lane=None, number=number, worker=0)
@@ -51,6 +72,8 @@ class Shop:
         await self.go_on.wait()
         if self.problem is not None:
             raise self.problem
+        if self.unstorable:
+            await session.execute(text("SELECT CAST(:word AS text)"), {"word": "\0"})
         if self.crash:
             # As if the process had been killed: the connection goes, nothing is said to the other.
             async with self.database.write() as other:
@@ -66,35 +89,69 @@ async def replay(known: Received) -> Answer:
     return Answer(status=202, body={"operation": str(known.operation_id), "from": "memory"})
 
 
-def make_app(shop: Shop) -> FastAPI:
-    router = APIRouter()
+Act = Callable[[], Awaitable[Answer]]
 
-    async def write_session() -> AsyncIterator[WriteSession]:
-        async with shop.database.write() as session:
-            yield session
 
-    @router.post("/orders")
-    async def order(
-        request: Request,
-        body: Order,
-        command_id: CommandId,
-        session: Annotated[WriteSession, Depends(write_session, scope="function")],
-    ) -> JSONResponse:
+@dataclass(kw_only=True)
+class Till:
+    """One request at the counter, with its transaction."""
+
+    request: Request
+    session: WriteSession
+    command_id: UUID
+
+    async def answer(self, act: Act) -> JSONResponse:
+        body = await self.request.body()
         command = idempotency.Request(
             tenant_id=PARTNER,
-            command_id=command_id,
-            fingerprint=session.vault.fingerprint(b"POST", b"/orders", await request.body()),
+            command_id=self.command_id,
+            fingerprint=self.session.vault.fingerprint(b"POST", b"/orders", body),
             path="/orders",
         )
-        answer = await answer_once(
-            session, Received, command, lambda: shop.order(session, body.number), replay=replay
-        )
+        answer = await answer_once(self.session, Received, command, act, replay=replay)
         return JSONResponse(
             answer.body,
             status_code=answer.status,
             headers=dict(answer.headers),
             media_type=answer.media_type,
         )
+
+    async def refuse(self, problem: ProblemError) -> JSONResponse:
+        async def act() -> Answer:
+            raise problem
+
+        return await self.answer(act)
+
+
+def make_app(shop: Shop) -> FastAPI:
+    router = APIRouter(route_class=CommandRoute)
+
+    async def write_session() -> AsyncIterator[WriteSession]:
+        async with shop.database.write() as session:
+            yield session
+
+    def open_till(
+        request: Request,
+        command_id: CommandId,
+        session: Annotated[WriteSession, Depends(write_session, scope="function")],
+    ) -> Till:
+        till = Till(request=request, session=session, command_id=command_id)
+        refuse_with(request, till.refuse)
+        return till
+
+    @router.post("/orders")
+    async def order(
+        body: Order, till: Annotated[Till, Depends(open_till, scope="function")]
+    ) -> JSONResponse:
+        return await till.answer(lambda: shop.order(till.session, body.number))
+
+    @router.post("/unkept")
+    async def unkept(
+        body: Order,
+        _command_id: CommandId,
+        session: Annotated[WriteSession, Depends(write_session, scope="function")],
+    ) -> None:
+        await shop.order(session, body.number)
 
     @asynccontextmanager
     async def nothing(_app: FastAPI) -> AsyncIterator[None]:
@@ -224,6 +281,64 @@ async def test_the_same_key_with_another_body_is_refused_to_be_mixed_up(
     assert replayed(first, await send(client, key, number=1))
     async with shop.database.read() as session:
         assert (await session.scalars(select(Diary.number))).all() == [1]
+
+
+async def test_what_was_accepted_is_not_refused_by_a_stricter_release(
+    client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = uuid4()
+    first = await send(client, key, number=7)
+    monkeypatch.setattr(Order, "most", 5)
+    assert replayed(first, await send(client, key, number=7))
+    other = await send(client, key, number=8)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert other.json()["outcome"] is None
+    assert await count(shop.database, "diary") == await count(shop.database, "received") == 1
+
+
+async def test_what_is_not_valid_is_refused_once_and_stays_so(
+    client: httpx.AsyncClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = uuid4()
+    first = await send(client, key, number=101)
+    assert (first.status_code, first.json()["code"]) == (422, "invalid_request")
+    assert first.json()["outcome"] == "refused"
+    monkeypatch.setattr(Order, "most", 200)
+    assert replayed(first, await send(client, key, number=101))
+    async with shop.database.read() as session:
+        assert (await session.scalars(select(Received.state))).all() == [CommandState.REFUSED]
+    assert await count(shop.database, "diary") == 0
+
+
+async def test_what_the_database_cannot_take_is_refused_under_its_key(
+    client: httpx.AsyncClient, shop: Shop
+) -> None:
+    key = uuid4()
+    shop.unstorable = True
+    first = await send(client, key)
+    assert (first.status_code, first.json()["code"]) == (422, "invalid_request")
+    assert first.json()["outcome"] == "refused"
+    shop.unstorable = False
+    assert replayed(first, await send(client, key))
+    assert await count(shop.database, "diary") == 0
+
+
+async def test_nothing_is_said_of_a_command_that_was_not_looked_up(
+    client: httpx.AsyncClient, shop: Shop
+) -> None:
+    headers = {"Idempotency-Key": str(uuid4())}
+    shop.unstorable = True
+    for number in (1, 101):
+        answer = await client.post("/unkept", json={"number": number}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        assert answer.json()["outcome"] is None
+    assert await count(shop.database, "diary") == await count(shop.database, "received") == 0
+
+
+async def test_of_many_mistakes_a_hundred_are_told(client: httpx.AsyncClient) -> None:
+    body = {"number": 1, "gifts": ["x"] * 150}
+    answer = await client.post("/orders", json=body, headers={"Idempotency-Key": str(uuid4())})
+    assert (answer.json()["outcome"], len(answer.json()["errors"])) == ("refused", 100)
 
 
 @pytest.mark.parametrize("key", [None, b"", b"not-a-uuid", b"\xe9" * 36, b"1" * 500])

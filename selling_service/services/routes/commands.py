@@ -31,9 +31,10 @@ from shared.contract.services import (
     SuspendRequest,
     TerminateRequest,
 )
+from shared.kit.idempotency import CommandRoute
 from shared.kit.problems import ProblemError, declare
 
-router = APIRouter(tags=["services"])
+router = APIRouter(tags=["services"], route_class=CommandRoute)
 Orderer = Annotated[Caller, calling(Scope.SERVICES_ORDER)]
 Manager = Annotated[Caller, calling(Scope.SERVICES_MANAGE)]
 UrgentManager = Annotated[Caller, calling(Scope.SERVICES_MANAGE, urgent=True)]

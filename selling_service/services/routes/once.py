@@ -20,7 +20,7 @@ from shared.contract.basics import CommandKind, PartnerActor, Scope
 from shared.kit import idempotency
 from shared.kit.db import WriteSession
 from shared.kit.idempotency import Answer, CommandId
-from shared.kit.problems import not_found
+from shared.kit.problems import ProblemError, not_found
 
 # Every code that each commanding route may answer, besides those of its own.
 COMMAND_PROBLEMS = (
@@ -78,8 +78,23 @@ class Caller:
 
         return await self._once(kind, actor, found)
 
+    async def refuse(self, problem: ProblemError) -> JSONResponse:
+        """The answer to a request that isn't valid: also that is remembered with its command."""
+
+        async def act() -> Answer:
+            raise problem
+
+        return await self._answer(act)
+
     async def _once(self, kind: CommandKind, actor: str, action: Action) -> JSONResponse:
-        """Run the action, or answer as before."""
+        async def act() -> Answer:
+            check_may_manage(self.principal, kind)
+            return accepted(await action(Wish(actor=actor, command_id=self.command_id)))
+
+        return await self._answer(act)
+
+    async def _answer(self, act: Callable[[], Awaitable[Answer]]) -> JSONResponse:
+        """Act, or answer as before."""
         url = self.request.url.path
         parts = (self.request.method.encode(), url.encode(), await self.request.body())
         command = idempotency.Request(
@@ -88,10 +103,6 @@ class Caller:
             fingerprint=self.session.vault.fingerprint(*parts),
             path=url,
         )
-
-        async def act() -> Answer:
-            check_may_manage(self.principal, kind)
-            return accepted(await action(Wish(actor=actor, command_id=self.command_id)))
 
         async def again(known: ReceivedCommand) -> Answer:
             return await replay(self.session, self.principal.partner_id, known)
@@ -117,13 +128,15 @@ def calling(scope: Scope, *, urgent: bool = False) -> Any:  # noqa: ANN401 - as 
         session: PartnerWrite,
         command_id: CommandId,
     ) -> Caller:
-        return Caller(
+        found = Caller(
             request=request,
             runtime=runtime,
             session=session,
             principal=principal,
             command_id=command_id,
         )
+        idempotency.refuse_with(request, found.refuse)
+        return found
 
     # As long-lived as the transaction that it carries.
     return Depends(caller, scope="function")
