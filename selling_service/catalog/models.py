@@ -1,4 +1,4 @@
-"""Tables of what is for sale: data centres, OS templates, tariffs, versions, prices, offers."""
+"""Tables of what is for sale: platforms, data centres, OS templates, tariffs, prices, offers."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -20,23 +20,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 from selling_service.database import Base
 
 
-class DataCenter(Base):
-    """Where VMs live: the driver's name, and a counter of its capacity.
+class PlatformRow(Base):
+    """A platform and the counter of its capacity: one, however many data centres are on it.
 
     Totals are refreshed from the driver; `*_used` is what our services have reserved.
     """
 
-    __tablename__ = "data_centers"
+    __tablename__ = "platforms"
     __table_args__ = (
         CheckConstraint("vms_used >= 0 AND vcpu_used >= 0", name="used"),
         CheckConstraint("ram_mib_used >= 0 AND disk_gib_used >= 0", name="used_sizes"),
     )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    code: Mapped[str] = mapped_column(Text, unique=True)
-    title: Mapped[str] = mapped_column(Text)
-    platform: Mapped[str] = mapped_column(Text)
-    open: Mapped[bool] = mapped_column(default=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
     vms: Mapped[int] = mapped_column(Integer, default=0)
     vms_used: Mapped[int] = mapped_column(Integer, default=0)
     vcpu: Mapped[int] = mapped_column(Integer, default=0)
@@ -46,6 +42,18 @@ class DataCenter(Base):
     disk_gib: Mapped[int] = mapped_column(BigInteger, default=0)
     disk_gib_used: Mapped[int] = mapped_column(BigInteger, default=0)
     refreshed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class DataCenter(Base):
+    """A place where VMs live, on a platform that it may share with other places."""
+
+    __tablename__ = "data_centers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(Text, unique=True)
+    title: Mapped[str] = mapped_column(Text)
+    platform: Mapped[str] = mapped_column(ForeignKey("platforms.name"))
+    open: Mapped[bool] = mapped_column(default=True)
 
 
 class OSTemplateRow(Base):

@@ -14,6 +14,7 @@ from selling_service.catalog.models import (
     DataCenter,
     Offer,
     OSTemplateRow,
+    PlatformRow,
     Tariff,
     TariffPriceRow,
     TariffVersion,
@@ -179,9 +180,25 @@ def _version(rows: Sequence[Row[*tuple[Any, ...]]]) -> OfferedVersion:
     )
 
 
-async def list_data_centers(session: ReadSession) -> list[DataCenter]:
-    """All data centres, by code."""
-    return list((await session.scalars(select(DataCenter).order_by(DataCenter.code))).all())
+async def list_places(session: ReadSession) -> list[tuple[DataCenter, PlatformRow]]:
+    """All data centres by code, each with the room of its platform."""
+    statement = (
+        select(DataCenter, PlatformRow)
+        .join(PlatformRow, PlatformRow.name == DataCenter.platform)
+        .order_by(DataCenter.code)
+    )
+    return [(place, room) for place, room in (await session.execute(statement)).all()]
+
+
+async def room_of(session: ReadSession, place: DataCenter) -> PlatformRow:
+    """The platform of a data centre, with its room."""
+    statement = select(PlatformRow).where(PlatformRow.name == place.platform)
+    return (await session.scalars(statement)).one()
+
+
+async def platform_names(session: ReadSession) -> set[str]:
+    """The platforms that data centres are on."""
+    return set((await session.scalars(select(PlatformRow.name))).all())
 
 
 async def platform_of(session: ReadSession, data_center_id: UUID) -> str:
@@ -240,7 +257,7 @@ async def list_offers(
 async def _listings(session: ReadSession, tariffs: Select[Tariff]) -> list[TariffListing]:
     rows = (await session.scalars(tariffs)).all()
     ids = [row.id for row in rows]
-    codes = {place.id: place.code for place in await list_data_centers(session)}
+    codes = await data_center_codes(session)
     versions = (
         await session.scalars(
             select(TariffVersion)

@@ -70,7 +70,7 @@ class Room(Output):
 
 
 class DataCenterOutput(Output):
-    """A data centre with its capacity as the platform last told it."""
+    """A data centre with the room of its platform, which all data centres there share."""
 
     id: UUID
     code: str

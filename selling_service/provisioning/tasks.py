@@ -5,7 +5,7 @@ from datetime import timedelta
 import structlog
 
 from selling_service.catalog.actions import REFRESH_CAPACITY, record_capacity
-from selling_service.catalog.queries import list_data_centers
+from selling_service.catalog.queries import platform_names
 from selling_service.database import SellingRuntime
 from selling_service.provisioning.actions import Platforms
 from selling_service.provisioning.platform import Capacity, PlatformError
@@ -21,20 +21,17 @@ def tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
 
     async def refresh(_job: Job) -> Completion:
         async with runtime.app.read() as session:
-            centers = await list_data_centers(session)
+            names = await platform_names(session)
         found: dict[str, Capacity] = {}
-        for name in {center.platform for center in centers} & platforms.keys():
+        for name in names & platforms.keys():
             try:
                 found[name] = await platforms[name].capacity()
             except PlatformError as error:
                 _log.warning("capacity.unknown", platform=name, detail=error.detail)
 
         async def record(session: WriteSession) -> None:
-            for center in centers:
-                if center.platform in found:
-                    await record_capacity(
-                        session, data_center_id=center.id, capacity=found[center.platform]
-                    )
+            for name in sorted(found):
+                await record_capacity(session, platform=name, capacity=found[name])
 
         return record
 

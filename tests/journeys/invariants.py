@@ -118,11 +118,12 @@ _SELLING = {
                 AND NOT EXISTS (SELECT FROM operations WHERE id = r.operation_id)
     """,
     "counted room that is not what the services take": """
-        SELECT d.code, d.vms_used, d.ram_mib_used, s.vms, s.ram_mib FROM data_centers d
+        SELECT p.name, p.vms_used, p.ram_mib_used, s.vms, s.ram_mib FROM platforms p
         LEFT JOIN LATERAL (SELECT count(*) AS vms, coalesce(sum(ram_mib), 0) AS ram_mib
-            FROM services WHERE data_center_id = d.id AND state NOT IN ('failed', 'deleted')
+            FROM services JOIN data_centers d ON d.id = data_center_id
+            WHERE platform = p.name AND state NOT IN ('failed', 'deleted')
         ) s ON true
-        WHERE d.vms_used <> s.vms OR d.ram_mib_used <> s.ram_mib
+        WHERE p.vms_used <> s.vms OR p.ram_mib_used <> s.ram_mib
     """,
 }
 

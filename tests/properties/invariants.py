@@ -43,9 +43,9 @@ ALWAYS = {
         WITH kept AS (SELECT count(*) AS n, coalesce(sum(vcpu), 0) AS cores,
             coalesce(sum(ram_mib), 0) AS ram, coalesce(sum(disk_gib), 0) AS disk
             FROM services WHERE state NOT IN ('failed', 'deleted'))
-        SELECT kept.*, d.vms_used, t.stock FROM kept, data_centers d, tariffs t
-        WHERE d.vms_used <> n OR d.vcpu_used <> cores OR d.ram_mib_used <> ram
-            OR d.disk_gib_used <> disk OR t.stock <> :stock - n""",
+        SELECT kept.*, p.vms_used, t.stock FROM kept, platforms p, tariffs t
+        WHERE p.vms_used <> n OR p.vcpu_used <> cores OR p.ram_mib_used <> ram
+            OR p.disk_gib_used <> disk OR t.stock <> :stock - n""",
     "a feed has a gap": """
         SELECT f.partner_id, f.head, count(e.number) FROM feeds f
         LEFT JOIN events e ON e.partner_id = f.partner_id

@@ -3,10 +3,11 @@
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from selling_service.catalog.errors import CODE_TAKEN
-from selling_service.catalog.models import DataCenter, OSTemplateRow
+from selling_service.catalog.models import DataCenter, OSTemplateRow, PlatformRow
 from selling_service.catalog.schemas import (
     DataCenterChangeInput,
     DataCenterInput,
@@ -28,7 +29,9 @@ REFRESH_CAPACITY = "refresh_capacity"
 async def create_data_center(
     session: WriteSession, staff: Doer, wanted: DataCenterInput
 ) -> DataCenter:
-    """Make a data centre without capacity: the platform tells it. Raises `code_taken`."""
+    """Make a data centre. A new platform tells its capacity later. Raises `code_taken`."""
+    platform = insert(PlatformRow).values(name=wanted.platform)
+    await session.execute(platform.on_conflict_do_nothing())
     row = DataCenter(id=new_id(), **wanted.model_dump())
     await insert_by_code(session, row, code=wanted.code)
     await audit(

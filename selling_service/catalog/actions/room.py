@@ -1,6 +1,6 @@
 """Takes and gives back stock and capacity; doesn't know what is put there.
 
-Locks in the house's order: the tariff's stock, then the data centre.
+Locks in the house's order: the tariff's stock, then the platform's capacity.
 """
 
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, literal, select, union_all, update
 from sqlalchemy.dialects.postgresql import INTEGER
 
-from selling_service.catalog.models import DataCenter, Tariff
+from selling_service.catalog.models import DataCenter, PlatformRow, Tariff
 from selling_service.catalog.rules import OfferedVersion, Totals
 from shared.contract.problems import NO_CAPACITY, OUT_OF_STOCK
 from shared.kit.db import WriteSession
@@ -44,24 +44,25 @@ async def release(
         .values(stock=Tariff.stock + 1)
         .execution_options(synchronize_session=False)
     )
+    home = select(DataCenter.platform).where(DataCenter.id == data_center_id)
     await session.execute(
-        update(DataCenter)
-        .where(DataCenter.id == data_center_id)
+        update(PlatformRow)
+        .where(PlatformRow.name == home.scalar_subquery())
         .values(
-            vms_used=DataCenter.vms_used - 1,
-            vcpu_used=DataCenter.vcpu_used - vcpu,
-            ram_mib_used=DataCenter.ram_mib_used - ram_mib,
-            disk_gib_used=DataCenter.disk_gib_used - disk_gib,
+            vms_used=PlatformRow.vms_used - 1,
+            vcpu_used=PlatformRow.vcpu_used - vcpu,
+            ram_mib_used=PlatformRow.ram_mib_used - ram_mib,
+            disk_gib_used=PlatformRow.disk_gib_used - disk_gib,
         )
         .execution_options(synchronize_session=False)
     )
 
 
-async def record_capacity(session: WriteSession, *, data_center_id: UUID, capacity: Totals) -> None:
+async def record_capacity(session: WriteSession, *, platform: str, capacity: Totals) -> None:
     """Keep what the platform says it has in all. What is reserved is our own count."""
     await session.execute(
-        update(DataCenter)
-        .where(DataCenter.id == data_center_id)
+        update(PlatformRow)
+        .where(PlatformRow.name == platform)
         .values(
             vms=capacity.vms,
             vcpu=capacity.vcpu,
@@ -94,23 +95,27 @@ def _taking(offered: OfferedVersion) -> Select[bool, bool]:
     uncounted = select(Tariff.data_center_id).where(
         Tariff.id == offered.tariff_id, Tariff.stock.is_(None)
     )
-    # The data centre's row is locked only once the tariff's is: it is joined to what that returned.
     stock = union_all(select(taken.c.data_center_id), uncounted).cte("stock")
+    home = (
+        select(DataCenter.platform)
+        .where(DataCenter.id == stock.c.data_center_id, DataCenter.open)
+        .cte("home")
+    )
+    # The platform's row is locked only once the tariff's is: it is joined to what that returned.
     room = (
-        update(DataCenter)
+        update(PlatformRow)
         .where(
-            DataCenter.id == stock.c.data_center_id,
-            DataCenter.open,
-            DataCenter.vms_used < DataCenter.vms,
-            DataCenter.vcpu_used + offered.vcpu <= DataCenter.vcpu,
-            DataCenter.ram_mib_used + offered.ram_mib <= DataCenter.ram_mib,
-            DataCenter.disk_gib_used + offered.disk_gib <= DataCenter.disk_gib,
+            PlatformRow.name == home.c.platform,
+            PlatformRow.vms_used < PlatformRow.vms,
+            PlatformRow.vcpu_used + offered.vcpu <= PlatformRow.vcpu,
+            PlatformRow.ram_mib_used + offered.ram_mib <= PlatformRow.ram_mib,
+            PlatformRow.disk_gib_used + offered.disk_gib <= PlatformRow.disk_gib,
         )
         .values(
-            vms_used=DataCenter.vms_used + 1,
-            vcpu_used=DataCenter.vcpu_used + offered.vcpu,
-            ram_mib_used=DataCenter.ram_mib_used + offered.ram_mib,
-            disk_gib_used=DataCenter.disk_gib_used + offered.disk_gib,
+            vms_used=PlatformRow.vms_used + 1,
+            vcpu_used=PlatformRow.vcpu_used + offered.vcpu,
+            ram_mib_used=PlatformRow.ram_mib_used + offered.ram_mib,
+            disk_gib_used=PlatformRow.disk_gib_used + offered.disk_gib,
         )
         .returning(literal(1, INTEGER).label("one"))
         .cte("room")

@@ -12,8 +12,8 @@ from selling_service.catalog.actions import (
     create_os_template,
 )
 from selling_service.catalog.errors import CODE_TAKEN
-from selling_service.catalog.models import DataCenter, OSTemplateRow
-from selling_service.catalog.queries import list_data_centers, list_os_templates
+from selling_service.catalog.models import DataCenter, OSTemplateRow, PlatformRow
+from selling_service.catalog.queries import list_os_templates, list_places, room_of
 from selling_service.catalog.schemas import (
     Code,
     DataCenterChangeInput,
@@ -41,21 +41,23 @@ router = APIRouter(tags=["catalogue"])
 )
 async def get_data_centers(_staff: AnyStaff, session: StaffRead) -> list[DataCenterOutput]:
     """Answer with all of them."""
-    return [_data_center(row) for row in await list_data_centers(session)]
+    return [_data_center(row, room) for row, room in await list_places(session)]
 
 
 @router.post(
     "/data-centers",
     status_code=201,
     summary="Add a data centre",
-    description="It has no room until its platform was asked for the first time.",
+    description="It shares the room of its platform with others there; a new platform has none "
+    "until it was asked for the first time.",
     responses=declare(*FOR_SOME_ROLES, *WITH_BODY, CODE_TAKEN),
 )
 async def post_data_center(
     body: DataCenterInput, staff: OperatorStaff, session: StaffWrite
 ) -> DataCenterOutput:
     """Answer with the new data centre."""
-    return _data_center(await create_data_center(session, staff, body))
+    row = await create_data_center(session, staff, body)
+    return _data_center(row, await room_of(session, row))
 
 
 @router.patch(
@@ -68,7 +70,8 @@ async def patch_data_center(
     data_center_id: UUID, body: DataCenterChangeInput, staff: OperatorStaff, session: StaffWrite
 ) -> DataCenterOutput:
     """Answer with the data centre as changed."""
-    return _data_center(await change_data_center(session, staff, data_center_id, body))
+    row = await change_data_center(session, staff, data_center_id, body)
+    return _data_center(row, await room_of(session, row))
 
 
 @router.get(
@@ -112,18 +115,18 @@ async def patch_os_template(
     return _os_template(await change_os_template(session, staff, code, body))
 
 
-def _data_center(row: DataCenter) -> DataCenterOutput:
+def _data_center(row: DataCenter, room: PlatformRow) -> DataCenterOutput:
     return DataCenterOutput(
         id=row.id,
         code=row.code,
         title=row.title,
         platform=row.platform,
         open=row.open,
-        vms=Room(total=row.vms, used=row.vms_used),
-        vcpu=Room(total=row.vcpu, used=row.vcpu_used),
-        ram_mib=Room(total=row.ram_mib, used=row.ram_mib_used),
-        disk_gib=Room(total=row.disk_gib, used=row.disk_gib_used),
-        refreshed_at=row.refreshed_at,
+        vms=Room(total=room.vms, used=room.vms_used),
+        vcpu=Room(total=room.vcpu, used=room.vcpu_used),
+        ram_mib=Room(total=room.ram_mib, used=room.ram_mib_used),
+        disk_gib=Room(total=room.disk_gib, used=room.disk_gib_used),
+        refreshed_at=room.refreshed_at,
     )
 
 

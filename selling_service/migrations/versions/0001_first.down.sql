@@ -31,6 +31,7 @@ DROP TABLE
     os_templates,
     jobs,
     data_centers,
+    platforms,
     audit_entries;
 
 DROP FUNCTION balances_floor(), entries_zero_sum(), partner_key_lookup(uuid);

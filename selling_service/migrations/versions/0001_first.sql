@@ -49,12 +49,8 @@ CREATE TABLE sandbox_clock (
     CONSTRAINT pk_sandbox_clock PRIMARY KEY ("only")
 );
 
-CREATE TABLE data_centers (
-    id UUID NOT NULL,
-    code TEXT NOT NULL,
-    title TEXT NOT NULL,
-    platform TEXT NOT NULL,
-    open BOOLEAN NOT NULL,
+CREATE TABLE platforms (
+    name TEXT NOT NULL,
     vms INTEGER NOT NULL,
     vms_used INTEGER NOT NULL,
     vcpu INTEGER NOT NULL,
@@ -64,10 +60,20 @@ CREATE TABLE data_centers (
     disk_gib BIGINT NOT NULL,
     disk_gib_used BIGINT NOT NULL,
     refreshed_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_platforms PRIMARY KEY (name),
+    CONSTRAINT ck_platforms_used CHECK (vms_used >= 0 AND vcpu_used >= 0),
+    CONSTRAINT ck_platforms_used_sizes CHECK (ram_mib_used >= 0 AND disk_gib_used >= 0)
+);
+
+CREATE TABLE data_centers (
+    id UUID NOT NULL,
+    code TEXT NOT NULL,
+    title TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    open BOOLEAN NOT NULL,
     CONSTRAINT pk_data_centers PRIMARY KEY (id),
-    CONSTRAINT ck_data_centers_used CHECK (vms_used >= 0 AND vcpu_used >= 0),
-    CONSTRAINT ck_data_centers_used_sizes CHECK (ram_mib_used >= 0 AND disk_gib_used >= 0),
-    CONSTRAINT uq_data_centers_code UNIQUE (code)
+    CONSTRAINT uq_data_centers_code UNIQUE (code),
+    CONSTRAINT fk_data_centers_platform_platforms FOREIGN KEY(platform) REFERENCES platforms (name)
 );
 
 CREATE TABLE os_templates (
@@ -555,6 +561,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON os_templates TO tandem_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON partners TO tandem_staff;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON partners TO tandem_app;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON platforms TO tandem_staff;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON platforms TO tandem_app;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON sandbox_clock TO tandem_staff;
 

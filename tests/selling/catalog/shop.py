@@ -125,7 +125,7 @@ class Shop:
         async with self.runtime.staff.write() as session:
             await session.execute(
                 text(
-                    "UPDATE data_centers SET vms = :vms, vcpu = :vcpu, ram_mib = :ram_mib,"
+                    "UPDATE platforms SET vms = :vms, vcpu = :vcpu, ram_mib = :ram_mib,"
                     " disk_gib = :disk_gib"
                 ),
                 BIG,

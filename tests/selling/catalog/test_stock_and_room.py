@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -13,9 +14,9 @@ from selling_service.catalog.rules import OfferedVersion
 from selling_service.provisioning.platform import Capacity
 from shared.kit.people import Role
 from shared.kit.problems import ProblemError
-from tests.selling.catalog.shop import BIG, Shop
+from tests.selling.catalog.shop import BIG, Shop, data_center, tariff
 
-USED = "SELECT vms_used, vcpu_used, ram_mib_used, disk_gib_used FROM data_centers"
+USED = "SELECT vms_used, vcpu_used, ram_mib_used, disk_gib_used FROM platforms"
 
 
 async def offered(shop: Shop, **changes: object) -> OfferedVersion:
@@ -55,7 +56,7 @@ async def change_room(shop: Shop, **totals: int) -> None:
     async with shop.runtime.staff.write() as session:
         await session.execute(
             text(
-                "UPDATE data_centers SET vms = :vms, vcpu = :vcpu, ram_mib = :ram_mib,"
+                "UPDATE platforms SET vms = :vms, vcpu = :vcpu, ram_mib = :ram_mib,"
                 " disk_gib = :disk_gib"
             ),
             BIG | totals,
@@ -141,6 +142,24 @@ async def test_crowd_gets_exactly_the_room(shop: Shop) -> None:
     assert await stock(shop) == 94
 
 
+async def test_data_centres_of_one_platform_share_its_room(shop: Shop) -> None:
+    wanted = await offered(shop)
+    operator = await shop.as_staff(Role.OPERATOR)
+    made = await operator.post("/data-centers", json=data_center(code="fra2"))
+    assert (made.status_code, made.json()["vms"]) == (201, {"total": BIG["vms"], "used": 0})
+    second = await operator.post("/tariffs", json=tariff(code="vps-2", data_center="fra2"))
+    there = replace(
+        wanted, tariff_id=UUID(second.json()["id"]), data_center_id=UUID(made.json()["id"])
+    )
+    await change_room(shop, vms=3)
+    outcomes = [await take(shop, one) for one in (wanted, there, wanted, there, wanted)]
+    assert outcomes == ["ok"] * 3 + ["no_capacity"] * 2
+    shown = (await operator.get("/data-centers")).json()
+    assert [place["vms"] for place in shown] == [{"total": 3, "used": 3}] * 2
+    await give_back(shop, there)
+    assert [await take(shop, wanted), await take(shop, there)] == ["ok", "no_capacity"]
+
+
 async def test_takers_and_givers_at_once_never_block_each_other_for_good(shop: Shop) -> None:
     wanted = await offered(shop, stock=50)
     for _ in range(10):
@@ -153,7 +172,7 @@ async def test_takers_and_givers_at_once_never_block_each_other_for_good(shop: S
 
 async def test_giving_back_more_than_was_taken_is_refused(shop: Shop) -> None:
     wanted = await offered(shop)
-    with pytest.raises(IntegrityError, match="ck_data_centers_used"):
+    with pytest.raises(IntegrityError, match="ck_platforms_used"):
         await give_back(shop, wanted)
 
 
@@ -171,8 +190,8 @@ async def test_capacity_of_the_platform_is_recorded_and_reservations_stay(shop: 
         disk_gib_used=2,
     )
     async with shop.runtime.staff.write() as session:
-        await record_capacity(session, data_center_id=wanted.data_center_id, capacity=told)
-    totals = "SELECT vms, vcpu, ram_mib, disk_gib, refreshed_at FROM data_centers"
+        await record_capacity(session, platform=wanted.platform, capacity=told)
+    totals = "SELECT vms, vcpu, ram_mib, disk_gib, refreshed_at FROM platforms"
     assert await shop.query(totals) == [(9, 7, 5, 3, shop.clock.now())]
     assert await shop.query(USED) == [(1, 1, 1024, 10)]
 

@@ -18,6 +18,7 @@ from selling_service.catalog.models import (
     DataCenter,
     Offer,
     OSTemplateRow,
+    PlatformRow,
     Tariff,
     TariffPriceRow,
     TariffVersion,
@@ -257,9 +258,9 @@ async def open_house(url: str, **settings: Any) -> AsyncIterator[House]:
 async def _stock_the_shelves(runtime: SellingRuntime) -> UUID:
     now = runtime.clock.now()
     center_id, tariff_id, version_id = new_id(), new_id(), new_id()
+    platform = PlatformRow(name="simulated", vms=1000, vcpu=4000)
+    platform.ram_mib, platform.disk_gib = 4_000_000, 100_000
     center = DataCenter(id=center_id, code="dc1", title="Data centre 1", platform="simulated")
-    center.open, center.vms, center.vcpu = True, 1000, 4000
-    center.ram_mib, center.disk_gib = 4_000_000, 100_000
     tariff = Tariff(id=tariff_id, code="small", title="Small VM", data_center_id=center_id)
     tariff.withdrawn, tariff.created_at = False, now
     version = TariffVersion(
@@ -269,7 +270,9 @@ async def _stock_the_shelves(runtime: SellingRuntime) -> UUID:
     version.effective_from = version.created_at = now
     template = OSTemplateRow(code="debian-12", title="Debian 12", image="tandem-guest")
     async with runtime.staff.write() as session:
-        session.add_all([center, template])
+        session.add_all([platform, template])
+        await session.flush()
+        session.add(center)
         await session.flush()
         session.add(tariff)
         await session.flush()

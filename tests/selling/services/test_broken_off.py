@@ -173,7 +173,7 @@ async def test_what_waits_for_staff_does_not_keep_a_terminated_vm_for_ever(
     house.clock.advance(days=15)
     await house.settle(partner.id)
     assert (await partner.service(ref))["state"] == "deleted"
-    assert await house.count("data_centers", "vms_used = 0") == 1
+    assert await house.count("platforms", "vms_used = 0") == 1
 
 
 async def test_order_that_a_termination_is_ending_cannot_be_cancelled(
@@ -194,7 +194,7 @@ async def test_order_that_a_termination_is_ending_cannot_be_cancelled(
     await house.settle(partner.id)
     assert (await partner.operation(order))["state"] == "cancelled"
     assert (await house.balance(partner.id)).held == 0
-    assert await house.count("data_centers", "vms_used = 0") == 1
+    assert await house.count("platforms", "vms_used = 0") == 1
 
 
 async def test_worker_that_froze_before_building_cannot_build_what_was_suspended_since(

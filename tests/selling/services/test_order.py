@@ -126,7 +126,7 @@ async def test_refused_order_leaves_nothing_and_frees_its_reference(
     assert (again.status_code, again.json()) == (status, answer.json())
     for table in ("services", "operations", "holds", "accounts", "events", "jobs"):
         assert await house.count(table) == 0
-    assert await house.count("data_centers", "vms_used = 0") == 1
+    assert await house.count("platforms", "vms_used = 0") == 1
     assert (await partner.send("/services", house.order(service_ref=ref))).status_code == 202
 
 
@@ -157,7 +157,7 @@ async def test_full_data_center_refuses_before_any_money_moves(
     house: House, partner: Caller
 ) -> None:
     async with house.runtime.staff.write() as session:
-        await session.execute(text("UPDATE data_centers SET ram_mib = 512"))
+        await session.execute(text("UPDATE platforms SET ram_mib = 512"))
     assert (await partner.send("/services", house.order())).status_code == 202
     answer = await partner.send("/services", house.order())
     assert answer.json()["code"] == "no_capacity"
@@ -183,7 +183,7 @@ async def test_platform_full_after_all_fails_and_refunds(house: House, partner: 
     assert (operation["state"], operation["problem"]["code"]) == ("failed", "platform_full")
     balance = await house.balance(partner.id)
     assert (balance.balance, balance.held) == (1_000_000, 0)
-    assert await house.count("data_centers", "vms_used = 0 AND ram_mib_used = 0") == 1
+    assert await house.count("platforms", "vms_used = 0 AND ram_mib_used = 0") == 1
     burned = await partner.send("/services", body)
     assert burned.json()["state"] == "failed"
 

@@ -56,7 +56,7 @@ async def test_after_the_retention_nothing_is_left_on_the_platform(
     assert (await partner.service(ref))["state"] == "deleted"
     with pytest.raises(NotFound):
         await vm_of(house, partner, ref)
-    assert await house.count("data_centers", "vms_used = 0 AND disk_gib_used = 0") == 1
+    assert await house.count("platforms", "vms_used = 0 AND disk_gib_used = 0") == 1
     refused = await partner.send(f"/services/{ref}/restore", {"renew": True})
     assert refused.json()["code"] == "wrong_state"
     assert (await house.events(partner.id))[-1][1] == "service.deleted"
