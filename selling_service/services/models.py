@@ -72,6 +72,8 @@ class ServiceRow(Base):
     wanted_power: Mapped[str] = mapped_column(Text, default="running")
     revision: Mapped[int] = mapped_column(BigInteger, default=1)
     fence: Mapped[int] = mapped_column(BigInteger, default=0)
+    # Stock and capacity are taken until the VM is gone, which is later than the service.
+    holds_room: Mapped[bool] = mapped_column(default=True)
     vcpu: Mapped[int] = mapped_column(Integer)
     ram_mib: Mapped[int] = mapped_column(Integer)
     disk_gib: Mapped[int] = mapped_column(Integer)

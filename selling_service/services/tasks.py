@@ -24,7 +24,7 @@ from selling_service.provisioning.platform import (
 from selling_service.services import queries
 from selling_service.services.actions import clocks
 from selling_service.services.actions.accounts import ACCOUNT_JOB, still_closed
-from selling_service.services.actions.aftermath import ALIGN_JOB, DEBT_JOB, PURGE_JOB
+from selling_service.services.actions.aftermath import ALIGN_JOB, DEBT_JOB, PURGE_JOB, purged
 from selling_service.services.actions.align import begin_alignment, record_alignment
 from selling_service.services.actions.carry_out import (
     Assignment,
@@ -234,14 +234,19 @@ def _service(job: Job) -> UUID:
 
 
 def _purge(runtime: SellingRuntime, platforms: Platforms) -> Task:
-    async def work(job: Job) -> None:
+    """Deletes the VM of a service that is over for good, and then gives its room back."""
+
+    async def record(session: WriteSession, job: Job) -> None:
+        await purged(session, _tenant(job), service_id=_service(job))
+
+    async def work(job: Job) -> Completion | None:
         partner_id = _tenant(job)
         async with runtime.app.write(tenant=partner_id) as session:
             service = await queries.find_service(
                 session, partner_id, service_id=_service(job), lock=True
             )
             if service is None:
-                return
+                return None
             service.fence += 1
             name = await platform_of(session, service.data_center_id)
         try:
@@ -249,9 +254,10 @@ def _purge(runtime: SellingRuntime, platforms: Platforms) -> Task:
                 owner_id=service.account_id, vm_id=service.id, fence=service.fence
             )
         except NotFound:
-            return
+            pass
         except PlatformUnavailable as error:
             raise Retry(error.detail) from error
+        return lambda session: record(session, job)
 
     return Task(kind=PURGE_JOB, work=work)
 

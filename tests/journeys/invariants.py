@@ -121,7 +121,7 @@ _SELLING = {
         SELECT p.name, p.vms_used, p.ram_mib_used, s.vms, s.ram_mib FROM platforms p
         LEFT JOIN LATERAL (SELECT count(*) AS vms, coalesce(sum(ram_mib), 0) AS ram_mib
             FROM services JOIN data_centers d ON d.id = data_center_id
-            WHERE platform = p.name AND state NOT IN ('failed', 'deleted')
+            WHERE platform = p.name AND holds_room
         ) s ON true
         WHERE p.vms_used <> s.vms OR p.ram_mib_used <> s.ram_mib
     """,

@@ -39,10 +39,10 @@ ALWAYS = {
             (SELECT coalesce(sum(amount), 0) FROM terms t WHERE t.service_id = s.id)
             <> -(SELECT coalesce(sum(amount), 0) FROM entries e
                  WHERE e.service_id = s.id AND e.book = 'balance')""",
-    "stock and capacity aren't those of the services that exist": """
+    "stock and capacity aren't those of the services that hold them": """
         WITH kept AS (SELECT count(*) AS n, coalesce(sum(vcpu), 0) AS cores,
             coalesce(sum(ram_mib), 0) AS ram, coalesce(sum(disk_gib), 0) AS disk
-            FROM services WHERE state NOT IN ('failed', 'deleted'))
+            FROM services WHERE holds_room)
         SELECT kept.*, p.vms_used, t.stock FROM kept, platforms p, tariffs t
         WHERE p.vms_used <> n OR p.vcpu_used <> cores OR p.ram_mib_used <> ram
             OR p.disk_gib_used <> disk OR t.stock <> :stock - n""",
@@ -92,6 +92,8 @@ AT_REST = {
                 (v.built AND NOT v.locked AND v.power = s.power AND v.power = s.wanted_power)
                 IS NOT TRUE
             ELSE (v.locked AND v.power = 'stopped' AND s.power = 'stopped') IS NOT TRUE END""",
+    "room is held for what is gone, or not for what is there": """
+        SELECT id, state FROM services WHERE holds_room = (state IN ('failed', 'deleted'))""",
     "a VM belongs to nobody": """
         SELECT v.vm_id FROM simulated_vms v LEFT JOIN services s
             ON s.id = v.vm_id AND s.account_id = v.owner_id

@@ -422,6 +422,7 @@ CREATE TABLE services (
     wanted_power TEXT NOT NULL,
     revision BIGINT NOT NULL,
     fence BIGINT NOT NULL,
+    holds_room BOOLEAN NOT NULL,
     vcpu INTEGER NOT NULL,
     ram_mib INTEGER NOT NULL,
     disk_gib INTEGER NOT NULL,

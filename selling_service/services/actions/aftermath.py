@@ -5,6 +5,7 @@ have done meanwhile is set right by a job behind it. Knows nothing of platforms 
 """
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from selling_service.catalog.actions import release
 from selling_service.ledger.models import BOOKS
@@ -39,7 +40,8 @@ async def undo(session: WriteSession, service: ServiceRow, operation: OperationR
     if kind is CommandKind.ORDER:
         move(service, ServiceState.FAILED)
         service.content = None
-        await free_room(session, service)
+        # What an attempt may have built takes its room until it is gone.
+        await (purge_later if operation.attempts else free_room)(session, service)
         return
     if kind is CommandKind.RESTORE:
         await retain(session, service)
@@ -87,12 +89,22 @@ async def give_back(session: WriteSession, operation: OperationRow) -> None:
         await BOOKS.release(session, owner=operation.partner_id, hold_id=operation.hold_id)
 
 
+async def purged(session: WriteSession, partner_id: UUID, *, service_id: UUID) -> None:
+    """The VM is gone for good, so that another fits in its place."""
+    service = await queries.find_service(session, partner_id, service_id=service_id, lock=True)
+    if service is not None:
+        await free_room(session, service)
+
+
 async def free_room(session: WriteSession, service: ServiceRow) -> None:
-    """Give back stock and capacity.
+    """Give back stock and capacity, once.
 
     Against the house's order of locks the service is locked already. That is safe here: whoever
     holds stock or capacity (an order) waits for no service that exists.
     """
+    if not service.holds_room:
+        return
+    service.holds_room = False
     await release(
         session,
         tariff_id=service.tariff_id,

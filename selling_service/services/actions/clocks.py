@@ -5,7 +5,7 @@ from uuid import UUID
 
 from selling_service.ledger.models import BOOKS
 from selling_service.services import queries
-from selling_service.services.actions.aftermath import free_room, purge_later
+from selling_service.services.actions.aftermath import purge_later
 from selling_service.services.actions.operations import (
     FOREVER,
     Wish,
@@ -91,7 +91,6 @@ async def delete_due(session: WriteSession, partner_id: UUID, *, service_id: UUI
         return
     move(service, ServiceState.DELETED)
     service.content = None
-    await free_room(session, service)
     await purge_later(session, service)
     await announce(session, service, EventType.DELETED, None)
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from selling_service.services import queries, schemas
-from selling_service.services.actions.aftermath import purge_later, settle_up, undo
+from selling_service.services.actions.aftermath import settle_up, undo
 from selling_service.services.actions.operations import announce, drop_job, end
 from selling_service.services.models import OperationRow, ReceivedCommand
 from selling_service.services.rules import EFFECTIVE_AT_ONCE, RUNS_IN
@@ -109,9 +109,6 @@ async def _take_back(session: WriteSession, partner_id: UUID, operation_id: UUID
         blocker = {"operation_id": str(operation.id), "state": operation.state}
         raise ProblemError(COMMAND_NOT_CANCELLABLE, detail, blockers=[blocker])
     await undo(session, service, operation)
-    if kind is CommandKind.ORDER:
-        # An earlier attempt may have built something.
-        await purge_later(session, service)
     end(session, operation, OperationState.CANCELLED)
     await session.flush()
     await settle_up(session, service, operation)
