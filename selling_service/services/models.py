@@ -34,9 +34,11 @@ class ServiceRow(Base):
     """The thing sold.
 
     `state` and `power` are what was carried out, `wanted_power` is what it returns to after
-    suspensions. `terminated_by` is the side that ended it, or has scheduled its end for
-    `terminate_at`. `fence` grows with each attempt on the platform. Host name and guest content are
-    encrypted; the password's hash is wiped once the VM exists.
+    suspensions. Of its `terms`, those after the first `terms_before` end whole periods after
+    `counted_from`: the activation, or a restore with which they began anew. `terminated_by` is the
+    side that ended it, or has scheduled its end for `terminate_at`. `fence` grows with each attempt
+    on the platform. Host name and guest content are encrypted; the password's hash is wiped once
+    the VM exists.
     """
 
     __tablename__ = "services"
@@ -85,6 +87,8 @@ class ServiceRow(Base):
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
     order_fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
     terms: Mapped[int] = mapped_column(Integer, default=0)
+    terms_before: Mapped[int] = mapped_column(Integer, default=0)
+    counted_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     activated_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     paid_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     terminate_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -26,7 +26,13 @@ ALWAYS = {
     "terms overlap or leave a gap": """
         SELECT t.service_id, t.number FROM terms t
         JOIN terms n ON n.service_id = t.service_id AND n.number = t.number + 1
-        WHERE n.starts_at <> t.ends_at""",
+        WHERE n.starts_at < t.ends_at OR (n.starts_at > t.ends_at AND NOT EXISTS (
+            SELECT FROM operations o WHERE o.service_id = n.service_id AND o.kind = 'restore'
+            AND o.state = 'succeeded' AND o.finished_at = n.starts_at))""",
+    "a restore was charged for a time that was over": """
+        SELECT o.id, o.finished_at FROM operations o WHERE o.kind = 'restore'
+        AND o.state = 'succeeded' AND o.hold_id IS NOT NULL AND NOT EXISTS (
+            SELECT FROM terms t WHERE t.service_id = o.service_id AND t.ends_at > o.finished_at)""",
     "the terms aren't those of the service": """
         SELECT s.id, s.terms, s.paid_until FROM services s WHERE
             s.terms <> (SELECT count(*) FROM terms t WHERE t.service_id = s.id)

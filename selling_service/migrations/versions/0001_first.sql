@@ -434,6 +434,8 @@ CREATE TABLE services (
     content BYTEA,
     order_fingerprint BYTEA NOT NULL,
     terms INTEGER NOT NULL,
+    terms_before INTEGER NOT NULL,
+    counted_from TIMESTAMP WITH TIME ZONE,
     activated_at TIMESTAMP WITH TIME ZONE,
     paid_until TIMESTAMP WITH TIME ZONE,
     terminate_at TIMESTAMP WITH TIME ZONE,

@@ -256,7 +256,8 @@ async def _restored(
     if operation.hold_id is None:
         await schedule_expiry(session, service)
         return None
-    await add_term(session, service, amount=int(operation.parameters["amount"]))
+    amount = int(operation.parameters["amount"])
+    await add_term(session, service, amount=amount, restored_at=session.clock.now())
     return await lift_expired(session, service)
 
 

@@ -158,6 +158,7 @@ def _new_service(
         hostname=session.vault.encrypt_text(request.options.hostname),
         content=session.vault.encrypt_text(_content(request.options)),
         terms=0,
+        terms_before=0,
         created_at=session.clock.now(),
     )
 

@@ -1,15 +1,18 @@
 """Says what something would cost now; reserves and changes nothing."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from selling_service.catalog.queries import find_offered, find_sold
-from selling_service.catalog.rules import OfferedVersion, term_end
+from selling_service.catalog.rules import OfferedVersion
 from selling_service.ledger.models import BOOKS
 from selling_service.services import queries
 from selling_service.services.actions.operations import refuse
+from selling_service.services.actions.terms import next_term
 from selling_service.services.errors import not_one_of
 from selling_service.services.models import ServiceRow
+from selling_service.services.rules import ENDING, LIVE
 from shared.contract import problems as catalogue
 from shared.contract.basics import CommandKind, Money, Period, ServiceState
 from shared.contract.offers import Quote, QuoteKind, QuoteLine, QuoteRequest
@@ -76,15 +79,22 @@ async def _of_order(
 async def _of_renewal(
     session: ReadSession, partner_id: UUID, service: ServiceRow, currency: str
 ) -> Quote:
-    if service.paid_until is None or service.activated_at is None:
+    if service.paid_until is None:
         why = "The service isn't active yet, so there is no term to prolong."
         raise refuse(CommandKind.RENEW, ServiceState(service.state), why)
     period = Period(service.period)
     sold = await find_sold(session, partner_id, version_id=service.tariff_version_id)
     lines = [_line(f"{sold.title}, one {period}", sold.renewal_charge(period), currency)]
     quoted = await _quote(session, partner_id, QuoteKind.RENEW, lines, currency)
-    end = term_end(service.activated_at, period, service.terms + 1)
-    return quoted.model_copy(update={"term_from": service.paid_until, "term_to": end})
+    starts, ends = next_term(service, restored_at=await _restored_at(session, service))
+    return quoted.model_copy(update={"term_from": starts, "term_to": ends})
+
+
+async def _restored_at(session: ReadSession, service: ServiceRow) -> datetime | None:
+    """Now, where the service has ended or is ending: its renewal comes with a restore."""
+    pending = await queries.open_operations(session, service.partner_id, service_id=service.id)
+    ending = service.state not in LIVE or any(row.kind in ENDING for row in pending)
+    return session.clock.now() if ending else None
 
 
 def _line(text: str, amount: int, currency: str) -> QuoteLine:

@@ -1,6 +1,7 @@
 """Prolongs paid terms, and sets the clocks that end them.
 
-The first term starts when the service becomes active; terms follow each other without a gap.
+The first term starts when the service becomes active; terms follow each other without a gap. Only
+a restore that finds its term over begins anew: the VM stood still in between.
 """
 
 from datetime import datetime
@@ -112,28 +113,41 @@ async def add_term(
     *,
     amount: int,
     first_from: datetime | None = None,
+    restored_at: datetime | None = None,
 ) -> None:
     """The next paid term. The first one begins at `first_from`, which is the activation."""
     if first_from is not None:
-        service.activated_at = first_from
-        service.paid_until = first_from
-    if service.activated_at is None or service.paid_until is None:
-        message = "a term was added to a service that was never active"
-        raise ValueError(message)
-    starts = service.paid_until
+        service.activated_at = service.counted_from = service.paid_until = first_from
+    starts, ends = next_term(service, restored_at=restored_at)
+    if starts != service.paid_until:
+        service.counted_from, service.terms_before = starts, service.terms
     service.terms += 1
-    service.paid_until = term_end(service.activated_at, Period(service.period), service.terms)
+    service.paid_until = ends
     term = TermRow(
         service_id=service.id,
         number=service.terms,
         partner_id=service.partner_id,
         starts_at=starts,
-        ends_at=service.paid_until,
+        ends_at=ends,
         amount=amount,
     )
     session.add(term)
     await session.flush()
     await schedule_expiry(session, service)
+
+
+def next_term(
+    service: ServiceRow, *, restored_at: datetime | None = None
+) -> tuple[datetime, datetime]:
+    """From when until when another term would run: where the last one ends, or from a restore."""
+    if service.counted_from is None or service.paid_until is None:
+        message = "a service that was never active has no terms"
+        raise ValueError(message)
+    period = Period(service.period)
+    if restored_at is not None and service.paid_until < restored_at:
+        return restored_at, term_end(restored_at, period, 1)
+    count = service.terms - service.terms_before + 1
+    return service.paid_until, term_end(service.counted_from, period, count)
 
 
 async def schedule_expiry(session: WriteSession, service: ServiceRow) -> None:

@@ -197,7 +197,8 @@ async def terminate_service(
 @router.post(
     "/services/{service_ref}/restore",
     summary="Take a termination back",
-    description="Needs a term beyond the present, or `renew: true`.",
+    description="Needs a term beyond the present, or `renew: true`. A renewal follows a term that "
+    "still runs; where it is over, a new one begins when the restore is carried out.",
     **_on_service(catalogue.PRICE_ABOVE_MAX, catalogue.INSUFFICIENT_BALANCE),
 )
 async def restore_service(caller: Manager, service_ref: UUID, body: RestoreRequest) -> JSONResponse:

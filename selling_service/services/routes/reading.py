@@ -132,6 +132,7 @@ async def get_command(principal: Reader, session: PartnerRead, command_id: UUID)
     "/quotes",
     tags=["quotes"],
     summary="The price of an order, a renewal or a termination",
+    description="Of a service that has ended, `renew` is what a restore with renewal costs.",
     responses=declare(
         *_GATE,
         catalogue.MALFORMED_REQUEST,

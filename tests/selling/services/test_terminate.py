@@ -89,9 +89,59 @@ async def test_restore_after_the_term_needs_a_renewal_in_the_same_call(
     before = (await house.balance(partner.id)).balance
     await tell(house, partner, ref, "restore", renew=True)
     service = await partner.service(ref)
-    assert (service["state"], service["paid_until"]) == ("active", MAY)
+    assert (service["state"], service["suspensions"]) == ("active", [])
     assert (await house.balance(partner.id)).balance == before - 900
     assert (await house.balance(partner.id)).held == 0
+
+
+async def quote_renewal(partner: Caller, ref: str) -> tuple[str, str]:
+    answer = await partner.http.post("/quotes", json={"kind": "renew", "service_ref": ref})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["term_from"], answer.json()["term_to"]
+
+
+async def test_term_of_a_late_restore_begins_with_it_and_the_next_ones_follow(
+    house: House, partner: Caller
+) -> None:
+    body = house.order(period="hour")
+    ref = body["service_ref"]
+    await partner.send("/services", body)
+    await house.settle(partner.id)
+    await tell(house, partner, ref, "terminate")
+    house.clock.advance(days=2)
+    quoted = await quote_renewal(partner, ref)
+    await tell(house, partner, ref, "restore", renew=True)
+    assert quoted == ("2026-03-03T12:00:00Z", "2026-03-03T13:00:00Z")
+    house.clock.advance(minutes=50)
+    await house.settle(partner.id)
+    service = await partner.service(ref)
+    assert (service["state"], service["paid_until"]) == ("active", quoted[1])
+    assert service["activated_at"] == "2026-03-01T12:00:00Z"
+    assert await quote_renewal(partner, ref) == (quoted[1], "2026-03-03T14:00:00Z")
+    assert (await partner.send(f"/services/{ref}/renew", {"from": quoted[1]})).status_code == 202
+    assert (await partner.service(ref))["paid_until"] == "2026-03-03T14:00:00Z"
+
+
+async def test_term_that_ends_while_the_restore_is_held_up_begins_with_the_restore(
+    house: House, partner: Caller, ref: str
+) -> None:
+    await tell(house, partner, ref, "terminate")
+    await partner.send(f"/services/{ref}/restore", {"renew": True})
+    house.clock.advance(days=40)
+    assert await quote_renewal(partner, ref) == ("2026-04-10T12:00:00Z", "2026-05-10T12:00:00Z")
+    await house.settle(partner.id)
+    assert (await partner.service(ref))["paid_until"] == "2026-05-10T12:00:00Z"
+
+
+async def test_term_of_a_restore_in_time_follows_without_a_gap(
+    house: House, partner: Caller, ref: str
+) -> None:
+    await tell(house, partner, ref, "terminate")
+    house.clock.advance(days=3)
+    quoted = await quote_renewal(partner, ref)
+    await tell(house, partner, ref, "restore", renew=True)
+    assert quoted == (APRIL, MAY)
+    assert (await partner.service(ref))["paid_until"] == MAY
 
 
 async def test_restore_keeps_standing_suspensions(house: House, partner: Caller, ref: str) -> None:
