@@ -19,6 +19,7 @@ import reselling_service.staff.routes as staff
 import reselling_service.sync.routes as sync
 import reselling_service.tariffs.routes as tariffs
 from reselling_service.database import TENANT_SETTING, ResellingRuntime, RuntimeDep
+from reselling_service.ledger.models import BOOKS
 from reselling_service.sellers.client import open_line
 from reselling_service.services.queries import list_services
 from reselling_service.services.rules import Life
@@ -26,6 +27,7 @@ from reselling_service.settings import ResellingSettings, get_settings
 from reselling_service.staff.routes import AnyStaff
 from shared.contract.basics import CurrencyCode, Edition, Output
 from shared.contract.problems import UNAUTHORIZED
+from shared.kit.bookkeeping import check_currency
 from shared.kit.db import ReadSession
 from shared.kit.principals import ClientId
 from shared.kit.problems import declare
@@ -107,6 +109,7 @@ def create_app(settings: ResellingSettings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with runtime.running(), open_line(runtime):
+            await check_currency(runtime.staff, BOOKS)
             yield
 
     app = create_api(

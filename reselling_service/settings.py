@@ -5,7 +5,7 @@ from functools import cache
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.contract.basics import CurrencyCode, Edition
+from shared.contract.basics import Edition
 from shared.kit.settings import ServiceSettings
 
 
@@ -19,7 +19,6 @@ class ResellingSettings(ServiceSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8002, ge=1, le=65535)
     edition: Edition = Edition.STANDALONE
-    currency: CurrencyCode = "EUR"
     client_sign_up: bool = True
     call_timeout_seconds: float = Field(default=15.0, gt=0)
     stream_silence_seconds: float = Field(default=15.0, gt=0)

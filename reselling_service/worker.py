@@ -9,9 +9,11 @@ import reselling_service.commands.tasks as commands
 import reselling_service.sellers.tasks as sellers
 import reselling_service.services.tasks as services
 from reselling_service.database import TENANT_SETTING, ResellingRuntime
+from reselling_service.ledger.models import BOOKS
 from reselling_service.sellers.client import open_line
 from reselling_service.settings import get_settings
 from reselling_service.sync.tasks import run_readers
+from shared.kit.bookkeeping import check_currency
 from shared.kit.jobs import Task, Worker
 from shared.kit.serving import run_worker
 from shared.kit.telemetry import configure_logging
@@ -27,6 +29,7 @@ def all_tasks(runtime: ResellingRuntime) -> list[Task]:
 async def run(runtime: ResellingRuntime) -> None:
     """Work until told to stop; as staff, since jobs are of all clients."""
     async with runtime.running(), open_line(runtime):
+        await check_currency(runtime.staff, BOOKS)
         worker = Worker(
             runtime.staff,
             tasks=all_tasks(runtime),

@@ -15,6 +15,7 @@ from selling_service.catalog import routes as catalog
 from selling_service.database import TENANT_SETTING, RuntimeDep
 from selling_service.events import routes as events
 from selling_service.ledger import routes as ledger
+from selling_service.ledger.models import BOOKS
 from selling_service.partners import routes as partners
 from selling_service.partners.routes import needs
 from selling_service.partners.rules import PartnerPrincipal
@@ -31,6 +32,7 @@ from shared.contract.problems import (
     RATE_LIMITED,
     UNAUTHORIZED,
 )
+from shared.kit.bookkeeping import check_currency
 from shared.kit.problems import declare
 from shared.kit.readiness import ready_check
 from shared.kit.release import release
@@ -157,6 +159,7 @@ def create_app(settings: SellingSettings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.runtime = runtime
         async with runtime.running():
+            await check_currency(runtime.staff, BOOKS)
             yield
 
     return create_api(

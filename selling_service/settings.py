@@ -6,7 +6,7 @@ from functools import cache
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.contract.basics import CurrencyCode, Edition
+from shared.contract.basics import Edition
 from shared.kit.settings import ServiceSettings
 
 
@@ -18,7 +18,6 @@ class SellingSettings(ServiceSettings):
     )
 
     edition: Edition = Edition.HOSTING_CLOUD
-    currency: CurrencyCode = "EUR"
     expiry_slack_seconds: int = Field(default=900, ge=0)
     retention_seconds: int = Field(default=14 * 86400, ge=0)
     platform: str = Field(default="simulated", pattern="^(simulated|qemu)$")

@@ -7,10 +7,12 @@ import asyncio
 
 from selling_service.database import TENANT_SETTING, SellingRuntime
 from selling_service.events import tasks as events
+from selling_service.ledger.models import BOOKS
 from selling_service.provisioning import tasks as provisioning
 from selling_service.provisioning.actions import Platforms, boot_nodes, build_platforms
 from selling_service.services import tasks as services
 from selling_service.settings import SellingSettings, get_settings
+from shared.kit.bookkeeping import check_currency
 from shared.kit.jobs import Task, Worker
 from shared.kit.runtime import Runtime
 from shared.kit.serving import run_worker
@@ -30,6 +32,7 @@ async def work(settings: SellingSettings) -> None:
     """Work until SIGTERM or SIGINT."""
     runtime = Runtime(settings, tenant_setting=TENANT_SETTING)
     async with runtime.running():
+        await check_currency(runtime.staff, BOOKS)
         platforms = build_platforms(runtime)
         await boot_nodes(platforms)
         await run_worker(

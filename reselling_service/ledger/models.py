@@ -2,13 +2,10 @@
 
 from uuid import UUID
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reselling_service.database import Base
-from reselling_service.settings import ResellingSettings
-from shared.contract.basics import CurrencyCode
 from shared.kit.bookkeeping import BalanceColumns, Books, EntryColumns, HoldColumns
 
 TOP_UP = "top_up"
@@ -48,17 +45,4 @@ Index(
 )
 
 
-class _MoneySettings(BaseSettings):
-    """The one setting that the books need, wherever they are used."""
-
-    model_config = SettingsConfigDict(env_prefix="RESELLING_", extra="ignore")
-
-    currency: CurrencyCode = ResellingSettings.model_fields["currency"].default
-
-
-def currency() -> str:
-    """Return the currency of a balance that is made now."""
-    return _MoneySettings().currency
-
-
-BOOKS = Books(balances=Balance, holds=Hold, entries=Entry, currency=currency)
+BOOKS = Books(balances=Balance, holds=Hold, entries=Entry)

@@ -2,14 +2,11 @@
 
 from uuid import UUID
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from selling_service.database import Base
 from selling_service.ledger.rules import ByHand
-from selling_service.settings import SellingSettings
-from shared.contract.basics import CurrencyCode
 from shared.kit.bookkeeping import BalanceColumns, Books, EntryColumns, HoldColumns
 
 
@@ -49,17 +46,4 @@ Index(
 )
 
 
-class _MoneySettings(BaseSettings):
-    """The one setting that the books need, wherever they are used."""
-
-    model_config = SettingsConfigDict(env_prefix="SELLING_", extra="ignore")
-
-    currency: CurrencyCode = SellingSettings.model_fields["currency"].default
-
-
-def currency() -> str:
-    """Return the currency of a balance that is made now."""
-    return _MoneySettings().currency
-
-
-BOOKS = Books(balances=Balance, holds=Hold, entries=Entry, currency=currency)
+BOOKS = Books(balances=Balance, holds=Hold, entries=Entry)

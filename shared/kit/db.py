@@ -42,10 +42,11 @@ def new_metadata() -> MetaData:
 
 
 class ReadSession(AsyncSession):
-    """A transaction that reads. Carries the clock and the vault of its process."""
+    """A transaction that reads. Carries the clock, the vault and the currency of its process."""
 
     clock: Clock
     vault: Vault
+    currency: str
 
 
 class WriteSession(ReadSession):
@@ -63,6 +64,7 @@ class Context:
     clock: Clock
     vault: Vault
     hints: Hints
+    currency: str
 
 
 class Database:
@@ -117,6 +119,7 @@ class Database:
     async def _prepare(self, session: ReadSession, tenant: UUID | None) -> None:
         session.clock = self.context.clock
         session.vault = self.context.vault
+        session.currency = self.context.currency
         if tenant is not None:
             await use_tenant(session, self._setting, tenant)
 

@@ -33,7 +33,9 @@ class Runtime(Generic[S]):
         self.vault = Vault([key.get_secret_value() for key in settings.secret_keys])
         url = settings.database_url.get_secret_value()
         self.hints = Hints(url)
-        context = Context(clock=self.clock, vault=self.vault, hints=self.hints)
+        context = Context(
+            clock=self.clock, vault=self.vault, hints=self.hints, currency=settings.currency
+        )
 
         def database(own: str | None, role: str) -> Database:
             return Database(

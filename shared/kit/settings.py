@@ -5,6 +5,8 @@ from typing import Annotated, Self
 from pydantic import Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.contract.basics import CurrencyCode
+
 
 class ServiceSettings(BaseSettings):
     """Settings that both services have. The prefix of the variables is the service's.
@@ -26,6 +28,9 @@ class ServiceSettings(BaseSettings):
     trusted_proxies: Annotated[list[IPvAnyNetwork], NoDecode] = Field(
         default_factory=list,
         description="Addresses or networks, by commas, whose X-Forwarded-For is believed.",
+    )
+    currency: CurrencyCode = Field(
+        default="EUR", description="What all money is counted in. Fixed before the first money."
     )
     public_url: str = "http://127.0.0.1"
     log_level: str = "INFO"

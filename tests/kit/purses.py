@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
+import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -14,11 +15,13 @@ from shared.kit.bookkeeping import (
     Books,
     EntryColumns,
     HoldColumns,
+    Posting,
     floor_trigger,
     zero_sum_trigger,
 )
 from shared.kit.db import Context, Database, ReadSession, new_metadata
 from shared.kit.hints import Hints
+from shared.kit.ids import new_id
 from shared.kit.vault import Vault
 
 
@@ -44,8 +47,8 @@ class PurseEntry(EntryColumns, Base):
     tenant_id: Mapped[UUID] = mapped_column("owner_id", index=True)
 
 
-BOOKS = Books(balances=Purse, holds=PurseHold, entries=PurseEntry, currency=lambda: "EUR")
-STRICT_BOOKS = Books(balances=Purse, holds=PurseHold, entries=PurseEntry)
+TOP_UP = Posting(kind="top_up", text="Bank transfer")
+BOOKS = Books(balances=Purse, holds=PurseHold, entries=PurseEntry)
 
 
 class FixedClock:
@@ -59,7 +62,10 @@ class FixedClock:
 async def open_purses(url: str, *, pool_size: int = 10) -> AsyncIterator[Database]:
     """Make the tables in an empty database, and give it."""
     context = Context(
-        clock=FixedClock(), vault=Vault([Fernet.generate_key().decode()]), hints=Hints(url)
+        clock=FixedClock(),
+        vault=Vault([Fernet.generate_key().decode()]),
+        hints=Hints(url),
+        currency="EUR",
     )
     database = Database(
         url, context=context, role=None, tenant_setting="tandem.owner", pool_size=pool_size
@@ -96,3 +102,27 @@ async def check_books(session: ReadSession, owner: UUID) -> None:
     assert purse.balance == total
     assert purse.postings == len(lines)
     assert purse.held == await session.scalar(open_holds)
+
+
+@pytest.fixture
+async def database(empty_database_url: str) -> AsyncIterator[Database]:
+    async with open_purses(empty_database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def owner() -> UUID:
+    return new_id()
+
+
+async def fill(database: Database, owner: UUID, amount: int) -> None:
+    async with database.write() as session:
+        await BOOKS.top_up(session, owner=owner, amount=amount, posting=TOP_UP)
+
+
+async def figures(database: Database, owner: UUID) -> tuple[int, int, int]:
+    """Return balance, held and available, after checking all that must hold."""
+    async with database.read() as session:
+        await check_books(session, owner)
+        purse = await BOOKS.balance(session, owner=owner)
+        return purse.balance, purse.held, purse.available

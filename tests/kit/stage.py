@@ -60,6 +60,7 @@ def open_database(url: str, *, clock: ManualClock | None = None, listen: bool = 
         clock=clock or ManualClock(),
         vault=Vault([Fernet.generate_key().decode()]),
         hints=Hints(url if listen else None),
+        currency="EUR",
     )
     return Database(url, context=context, role=None, tenant_setting="tandem.partner", pool_size=5)
 

@@ -1,11 +1,10 @@
 """Holds, charges and top-ups on one connection: what each does, and what it refuses."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError, NoResultFound
+from sqlalchemy.exc import IntegrityError
 
 from shared.kit.bookkeeping import MOST, Posting
 from shared.kit.db import Database, WriteSession
@@ -13,40 +12,19 @@ from shared.kit.ids import new_id
 from shared.kit.problems import ProblemError
 from tests.kit.purses import (
     BOOKS,
-    STRICT_BOOKS,
+    TOP_UP,
     Purse,
     PurseEntry,
     PurseHold,
-    check_books,
-    open_purses,
+    database,
+    figures,
+    fill,
+    owner,
 )
 
+__all__ = ["database", "owner"]
+
 ORDER = Posting(kind="order", text="VPS 1")
-TOP_UP = Posting(kind="top_up", text="Bank transfer")
-
-
-@pytest.fixture
-async def database(empty_database_url: str) -> AsyncIterator[Database]:
-    async with open_purses(empty_database_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-def owner() -> UUID:
-    return new_id()
-
-
-async def fill(database: Database, owner: UUID, amount: int) -> None:
-    async with database.write() as session:
-        await BOOKS.top_up(session, owner=owner, amount=amount, posting=TOP_UP)
-
-
-async def figures(database: Database, owner: UUID) -> tuple[int, int, int]:
-    """Return balance, held and available, after checking all that must hold."""
-    async with database.read() as session:
-        await check_books(session, owner)
-        purse = await BOOKS.balance(session, owner=owner)
-        return purse.balance, purse.held, purse.available
 
 
 async def count(session: WriteSession, table: type[PurseEntry | PurseHold | Purse]) -> int:
@@ -82,16 +60,6 @@ async def test_hold_of_nothing_needs_no_money(database: Database, owner: UUID) -
         hold = await BOOKS.hold(session, owner=owner, amount=0, posting=ORDER)
         assert await BOOKS.capture(session, owner=owner, hold_id=hold.id, kind="order")
     assert await figures(database, owner) == (0, 0, 0)
-
-
-async def test_books_without_a_currency_need_an_opened_purse(
-    database: Database, owner: UUID
-) -> None:
-    async with database.write() as session:
-        with pytest.raises(NoResultFound):
-            await STRICT_BOOKS.top_up(session, owner=owner, amount=1, posting=TOP_UP)
-        with pytest.raises(NoResultFound):
-            await STRICT_BOOKS.balance(session, owner=owner)
 
 
 async def test_opening_a_purse_twice_keeps_the_first(database: Database, owner: UUID) -> None:

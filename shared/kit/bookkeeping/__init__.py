@@ -1,6 +1,7 @@
 """Double-entry books for one kind of owner: balances, holds, transactions that sum to zero."""
 
 from shared.kit.bookkeeping.books import Books, Posting
+from shared.kit.bookkeeping.starting import OtherCurrency, check_currency
 from shared.kit.bookkeeping.tables import (
     MOST,
     BalanceColumns,
@@ -20,7 +21,9 @@ __all__ = [
     "EntryColumns",
     "HoldColumns",
     "HoldState",
+    "OtherCurrency",
     "Posting",
+    "check_currency",
     "floor_trigger",
     "zero_sum_trigger",
 ]

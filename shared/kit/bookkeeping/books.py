@@ -1,20 +1,19 @@
 """The statements that move money: hold, capture, release, charge, top-up, credit limit.
 
-Whole minor units of one currency per owner. An owner's balance is what we owe them: a top-up adds,
-a charge takes. `available = balance - held + credit_limit`, and no posting takes it below zero.
+Whole minor units of one currency per owner; an amount in another one is refused. An owner's
+balance is what we owe them: a top-up adds, a charge takes. `available = balance - held +
+credit_limit`, and no posting takes it below zero.
 The balance row is the last lock but one (the feed's) in the order of locks.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import NoResultFound
 
-from shared.contract.problems import INSUFFICIENT_BALANCE, INVALID_REQUEST
+from shared.contract.problems import INSUFFICIENT_BALANCE, INVALID_REQUEST, UNAVAILABLE
 from shared.kit.bookkeeping.tables import (
     MOST,
     BalanceColumns,
@@ -34,42 +33,43 @@ E = TypeVar("E", bound=EntryColumns)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
-    """What money moves for: its kind, the command or operation, the service, a line of text."""
+    """What money moves for: its kind, the command or operation, the service, a line of text.
+
+    `currency` is the amount's; without it that is the currency of the house.
+    """
 
     kind: str
     text: str
     reference: UUID | None = None
     service_id: UUID | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Move:
-    """What is added to a balance row; a posting also takes the next number of the statement."""
+    """What is added to a balance row; a posting also takes the next number of the statement.
+
+    What was held is in the currency of the balance, whichever that is; the rest names its own.
+    """
 
     balance: int = 0
     held: int = 0
     postings: int = 0
+    currency: str | None = None
 
 
 class Books(Generic[B, H, E]):
     """The statements on one set of tables.
 
-    `currency` names the currency of balances that are made when they are first needed. Without it
-    a balance must have been opened, and NoResultFound is raised where it wasn't.
+    A balance is made when it is first needed, in the currency of the house (the session's). Where
+    an amount is in another currency than the balance, `unavailable` is raised: that is for whoever
+    runs the house to put right, and says nothing about a command.
     """
 
-    def __init__(
-        self,
-        *,
-        balances: type[B],
-        holds: type[H],
-        entries: type[E],
-        currency: Callable[[], str] | None = None,
-    ) -> None:
+    def __init__(self, *, balances: type[B], holds: type[H], entries: type[E]) -> None:
         self._balances = balances
         self._holds = holds
         self._entries = entries
-        self._currency = currency
 
     async def open_balance(
         self, session: WriteSession, *, owner: UUID, currency: str, credit_limit: int = 0
@@ -82,18 +82,25 @@ class Books(Generic[B, H, E]):
         return await self.balance(session, owner=owner)
 
     async def balance(self, session: ReadSession, *, owner: UUID) -> B:
-        """Return the balance row; one that was never used reads as zero. Raises NoResultFound."""
+        """Return the balance row; one that was never used reads as zero."""
         table = self._balances
         statement = select(table).where(table.tenant_id == owner)
         found = await session.scalars(statement.execution_options(populate_existing=True))
-        return found.one_or_none() or self._unused(owner)
+        return found.one_or_none() or self._unused(session, owner)
+
+    async def currencies(self, session: ReadSession) -> set[str]:
+        """The currencies of all balances that the session sees."""
+        return set((await session.scalars(select(self._balances.currency).distinct())).all())
 
     async def set_credit_limit(
         self, session: WriteSession, *, owner: UUID, credit_limit: int
     ) -> int:
         """Set how far the balance may go below zero; the limit before. Holds and debts stay."""
         _check_limit(credit_limit)
-        before = (await self.lock(session, owner=owner)).credit_limit
+        row = await self.lock(session, owner=owner)
+        if row.currency != session.currency:
+            raise _wrong_currency(row, session.currency)
+        before = row.credit_limit
         table = self._balances
         await session.execute(
             update(table)
@@ -106,7 +113,8 @@ class Books(Generic[B, H, E]):
     async def hold(self, session: WriteSession, *, owner: UUID, amount: int, posting: Posting) -> H:
         """Set money aside. Raises `insufficient_balance`."""
         _check_amount(amount, least=0)
-        await self._move(session, owner, _Move(held=amount))
+        currency = posting.currency or session.currency
+        await self._move(session, owner, _Move(held=amount, currency=currency))
         row = self._holds()
         row.id, row.tenant_id, row.amount, row.state = new_id(), owner, amount, HoldState.OPEN
         row.reference = posting.reference or row.id
@@ -143,7 +151,8 @@ class Books(Generic[B, H, E]):
     ) -> UUID:
         """Take money at once; the transaction's id. Raises `insufficient_balance`."""
         _check_amount(amount, least=0)
-        move = _Move(balance=-amount, postings=1)
+        currency = posting.currency or session.currency
+        move = _Move(balance=-amount, postings=1, currency=currency)
         return await self._post(session, owner, move, Book.REVENUE, posting)
 
     async def top_up(
@@ -161,7 +170,9 @@ class Books(Generic[B, H, E]):
         `insufficient_balance`, and `invalid_request` where the balance can't hold it.
         """
         _check_amount(amount, least=-MOST)
-        return await self._post(session, owner, _Move(balance=amount, postings=1), against, posting)
+        currency = posting.currency or session.currency
+        move = _Move(balance=amount, postings=1, currency=currency)
+        return await self._post(session, owner, move, against, posting)
 
     async def _move(self, session: WriteSession, owner: UUID, move: _Move) -> Row[int, int]:
         """Change the balance row under its lock; what it is afterwards."""
@@ -193,6 +204,8 @@ class Books(Generic[B, H, E]):
         # Capturing, releasing and topping up never lower what is available: no debt blocks them.
         if spent > 0:
             statement = statement.where(table.balance - table.held + table.credit_limit >= spent)
+        if move.currency is not None:
+            statement = statement.where(table.currency == move.currency)
         return (await session.execute(statement)).one_or_none()
 
     async def lock(self, session: WriteSession, *, owner: UUID) -> B:
@@ -202,17 +215,13 @@ class Books(Generic[B, H, E]):
         statement = statement.execution_options(populate_existing=True)
         row = (await session.scalars(statement)).one_or_none()
         if row is None:
-            new = self._unused(owner)
-            await self.open_balance(session, owner=owner, currency=new.currency)
+            await self.open_balance(session, owner=owner, currency=session.currency)
             row = (await session.scalars(statement)).one()
         return row
 
-    def _unused(self, owner: UUID) -> B:
-        if self._currency is None:
-            message = "the owner has no balance"
-            raise NoResultFound(message)
+    def _unused(self, session: ReadSession, owner: UUID) -> B:
         row = self._balances()
-        row.tenant_id, row.currency = owner, self._currency()
+        row.tenant_id, row.currency = owner, session.currency
         row.balance = row.held = row.credit_limit = row.postings = 0
         return row
 
@@ -265,7 +274,14 @@ def _too_much() -> ProblemError:
     return ProblemError(INVALID_REQUEST, detail)
 
 
+def _wrong_currency(row: BalanceColumns, currency: str) -> ProblemError:
+    detail = f"The balance is in {row.currency}, the amount in {currency}. Nothing was booked."
+    return ProblemError(UNAVAILABLE, detail)
+
+
 def _refusal(row: BalanceColumns, move: _Move) -> ProblemError:
+    if move.currency not in {None, row.currency}:
+        return _wrong_currency(row, str(move.currency))
     if abs(row.balance + move.balance) > MOST:
         return _too_much()
     detail = "The available balance doesn't cover this. Top up and try again."

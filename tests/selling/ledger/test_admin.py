@@ -213,16 +213,6 @@ async def test_other_roles_read_and_book_nothing(shop: Shop, role: Role) -> None
     assert {code(answer) for answer in answers} == {(403, "role_required")}
 
 
-async def test_currency_of_a_new_balance_is_the_settings(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SELLING_CURRENCY", "USD")
-    partner = await shop.new_partner()
-    async with shop.runtime.staff.write() as session:
-        await BOOKS.lock(session, owner=partner.id)
-    assert await shop.query("SELECT currency FROM balances") == [("USD",)]
-
-
 async def test_role_of_the_api_sees_no_money_without_a_partner(shop: Shop) -> None:
     partner = await shop.new_partner()
     async with shop.runtime.app.write(tenant=partner.id) as session:
