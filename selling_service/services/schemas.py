@@ -9,6 +9,7 @@ from selling_service.services.models import OperationRow, ServiceRow, Suspension
 from selling_service.services.rules import ALLOWED
 from shared.contract.basics import (
     Actor,
+    Flag,
     Input,
     Money,
     OperationState,
@@ -64,6 +65,14 @@ class StaffSuspendRequest(StaffActor):
     model_config = shown({"actor": "abuse", "reason": "abuse"})
 
     reason: SuspensionReason = SuspensionReason.OTHER
+
+
+class StaffRestoreRequest(Input):
+    """Take the provider's termination back, with one more term for the partner's money or not."""
+
+    model_config = shown({"renew": True})
+
+    renew: Flag = False
 
 
 def suspension(row: SuspensionRow) -> Suspension:

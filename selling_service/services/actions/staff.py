@@ -57,13 +57,18 @@ async def terminate_service(
 
 
 async def restore_service(
-    session: WriteSession, staff: StaffPrincipal, *, service_id: UUID
+    session: WriteSession, staff: StaffPrincipal, *, service_id: UUID, renew: bool, currency: str
 ) -> OperationRow:
-    """Restore what the provider terminated. Raises `not_found`, `wrong_state`."""
+    """Restore what the provider terminated; with `renew` the partner is charged for a term.
+
+    Raises `not_found`, `wrong_state`, `insufficient_balance`.
+    """
     service = await _locked(session, service_id)
-    await _audit(session, staff, "service.restore", service)
-    request = RestoreRequest()
-    return await restore(session, service, request, side=Side.PROVIDER, wish=_WISH, currency="")
+    await _audit(session, staff, "service.restore", service, renew=renew)
+    request = RestoreRequest(renew=renew)
+    return await restore(
+        session, service, request, side=Side.PROVIDER, wish=_WISH, currency=currency
+    )
 
 
 async def retry_operation(

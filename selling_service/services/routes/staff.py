@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from selling_service.database import StaffRead, StaffWrite
+from selling_service.database import RuntimeDep, StaffRead, StaffWrite
 from selling_service.services import queries, schemas
 from selling_service.services.actions import staff as actions
 from selling_service.services.errors import NOT_THE_PROVIDERS, OPERATION_NOT_RETRYABLE
@@ -145,13 +145,25 @@ async def terminate_service(
     status_code=202,
     tags=["services"],
     summary="Take the provider's termination back",
-    responses=declare(*_CHANGE),
+    description="While it is retained. Needs a term beyond the present, or `renew: true`, which "
+    "charges the partner for a term.",
+    responses=declare(*_CHANGE, catalogue.INSUFFICIENT_BALANCE),
 )
 async def restore_service(
-    staff: OperatorStaff, session: StaffWrite, service_id: UUID
+    staff: OperatorStaff,
+    runtime: RuntimeDep,
+    session: StaffWrite,
+    service_id: UUID,
+    body: schemas.StaffRestoreRequest | None = None,
 ) -> schemas.StaffOperationView:
-    """Restore what the provider terminated, while it is retained and paid for."""
-    operation = await actions.restore_service(session, staff, service_id=service_id)
+    """Restore what the provider terminated."""
+    operation = await actions.restore_service(
+        session,
+        staff,
+        service_id=service_id,
+        renew=body is not None and body.renew,
+        currency=runtime.settings.currency,
+    )
     return schemas.staff_operation(operation)
 
 

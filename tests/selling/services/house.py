@@ -28,14 +28,17 @@ from selling_service.ledger.models import BOOKS, Balance
 from selling_service.partners.models import Installation, Partner, PartnerKey
 from selling_service.provisioning.actions import Platforms, build_platforms
 from selling_service.provisioning.drivers.simulated import Behaviour, SimulatedPlatform
-from selling_service.services.routes import partner_routers
+from selling_service.services.routes import admin_routers, partner_routers
 from selling_service.services.tasks import tasks
 from selling_service.settings import SellingSettings
+from selling_service.staff.actions import create_staff
+from selling_service.staff.routes import admin_routers as people
 from shared.contract.basics import Scope
 from shared.kit.bookkeeping import Posting
 from shared.kit.ids import new_id
 from shared.kit.jobs import Worker
 from shared.kit.keys import make_key
+from shared.kit.people import Role, Unattended
 from shared.kit.problems import install_problem_handlers
 from shared.kit.runtime import Runtime
 from shared.kit.vault import Vault
@@ -120,6 +123,18 @@ class House:
             "max_price": {"amount": 100_000, "currency": "EUR"},
         }
         return body | changes
+
+    async def as_staff(self, role: Role = Role.OPERATOR) -> httpx.AsyncClient:
+        """A client of somebody of the provider's, logged in."""
+        person = {"email": f"{role}-{uuid4()}@example.com", "password": "correct horse battery"}
+        async with self.runtime.staff.write() as session:
+            await create_staff(session, Unattended.CLI, name="Somebody", role=role, **person)
+        transport = httpx.ASGITransport(self.app)
+        desk = httpx.AsyncClient(transport=transport, base_url="http://seller.test/admin/v1")
+        answer = await desk.post("/login", json=person)
+        assert answer.status_code == 201, answer.text
+        desk.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        return desk
 
     async def balance(self, partner_id: UUID) -> Balance:
         """The partner's balance row."""
@@ -251,6 +266,8 @@ async def open_house(url: str, **settings: Any) -> AsyncIterator[House]:
         install_problem_handlers(app)
         for router in partner_routers:
             app.include_router(router, prefix="/partner/v1")
+        for router in (*people, *admin_routers):
+            app.include_router(router, prefix="/admin/v1")
         tariff_id = await _stock_the_shelves(runtime)
         yield House(runtime=runtime, clock=clock, platforms=platforms, app=app, tariff_id=tariff_id)
 
