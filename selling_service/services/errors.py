@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from shared.contract import problems as catalogue
-from shared.contract.basics import CommandKind, Money, ServiceState
+from shared.contract.basics import CommandKind, Edition, Money, ServiceState
 from shared.contract.problems import ProblemType
 from shared.contract.services import Suspension
 from shared.kit.problems import ProblemError
@@ -20,6 +20,13 @@ PLATFORM_WORDS = {
     catalogue.PLATFORM_FULL.code: "The platform has no room for this VM.",
     catalogue.PLATFORM_REFUSED.code: "The platform refused for good. Ask the provider about it.",
 }
+
+
+def check_edition(edition: Edition) -> None:
+    """Raise `edition_not_supported` where nothing new may be resold."""
+    if edition is not Edition.HOSTING_CLOUD:
+        detail = f"This provider runs the edition {edition}; it can't be resold."
+        raise ProblemError(catalogue.EDITION_NOT_SUPPORTED, detail)
 
 
 def wrong_state(

@@ -8,14 +8,15 @@ from uuid import UUID
 
 from sqlalchemy import Select, func, select
 
+from selling_service.database import Job
 from selling_service.services.models import (
     OperationRow,
     ReceivedCommand,
     ServiceRow,
     SuspensionRow,
 )
-from selling_service.services.rules import GONE, Pending
-from shared.contract.basics import CommandKind, ServiceState, TerminateWhen
+from selling_service.services.rules import GONE, OUTDONE_BY, Pending
+from shared.contract.basics import CommandKind, OperationState, ServiceState, TerminateWhen
 from shared.kit.db import ReadSession
 
 _FRESH = {"populate_existing": True}
@@ -87,6 +88,29 @@ async def open_operations(
         .execution_options(**_FRESH)
     )
     return list((await session.scalars(statement)).all())
+
+
+async def is_outdone(session: ReadSession, operation: OperationRow) -> bool:
+    """Whether a later operation of its kind has succeeded: it was given up and is tried again."""
+    kinds = OUTDONE_BY.get(CommandKind(operation.kind))
+    if kinds is None:
+        return False
+    statement = select(OperationRow.id).where(
+        OperationRow.partner_id == operation.partner_id,
+        OperationRow.service_id == operation.service_id,
+        OperationRow.id > operation.id,
+        OperationRow.kind.in_(kinds),
+        OperationRow.state == OperationState.SUCCEEDED,
+    )
+    return (await session.scalars(statement.limit(1))).one_or_none() is not None
+
+
+async def find_given_up(session: ReadSession, operations: Sequence[OperationRow]) -> set[UUID]:
+    """Ids of those whose attempts are used up: nothing happens until staff retry them."""
+    ids = [row.job_id for row in operations if row.finished_at is None]
+    dead = select(Job.id).where(Job.id.in_(ids), Job.state == "dead")
+    found = set((await session.scalars(dead)).all())
+    return {row.id for row in operations if row.job_id in found}
 
 
 def pending(operations: Sequence[OperationRow]) -> list[Pending]:

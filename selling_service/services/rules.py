@@ -77,6 +77,13 @@ BUILT = frozenset({S.ACTIVE, S.SUSPENDED, S.TERMINATED})
 SUPERSEDED_BY_SUSPEND = frozenset({K.START, K.RESTART, K.RESUME})
 # These took effect when they were accepted, so there is nothing left to cancel.
 EFFECTIVE_AT_ONCE = frozenset({K.SUSPEND, K.RESUME, K.RENEW})
+# An operation is outdone by a later one of its row that has succeeded: it must not run after it.
+OUTDONE_BY: dict[CommandKind, frozenset[CommandKind]] = {
+    K.START: frozenset({K.START, K.STOP, K.RESTART}),
+    K.STOP: frozenset({K.START, K.STOP, K.RESTART}),
+    K.RESTART: frozenset({K.STOP}),
+    K.RENAME: frozenset({K.RENAME}),
+}
 # While one of these is pending, the clock leaves the service alone and no term is sold.
 ENDING = frozenset({K.TERMINATE, K.RESTORE})
 

@@ -48,6 +48,9 @@ class StaffOperationView(Operation):
     actor: str
     request_id: UUID | None
     traceparent: str | None
+    given_up: bool = Field(
+        description="Its attempts are used up: it stays as it is until staff retry it."
+    )
     platform_detail: str | None = Field(description="The platform's own words on the problem.")
 
 
@@ -172,7 +175,7 @@ def operation(row: OperationRow) -> Operation:
     )
 
 
-def staff_operation(row: OperationRow) -> StaffOperationView:
+def staff_operation(row: OperationRow, *, given_up: bool = False) -> StaffOperationView:
     """An operation as the provider's staff see it."""
     return StaffOperationView(
         **dict(operation(row)),
@@ -181,5 +184,6 @@ def staff_operation(row: OperationRow) -> StaffOperationView:
         actor=row.actor,
         request_id=row.request_id,
         traceparent=row.traceparent,
+        given_up=given_up,
         platform_detail=row.problem.get("internal") if row.problem else None,
     )

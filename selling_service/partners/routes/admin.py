@@ -106,7 +106,8 @@ async def edit_partner(
     status_code=201,
     summary="Add an installation",
     description="Owners and operators. Several installations may share a partner's account and "
-    "balance; each sees its own services only.",
+    "balance. They are one partner: each reads and commands all his services, while the "
+    "inventory, and with it reconciliation, is each one's own.",
     responses=declare(*FOR_SOME_ROLES, *WITH_BODY, NOT_FOUND, NAME_TAKEN),
 )
 async def add_installation(

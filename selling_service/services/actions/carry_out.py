@@ -75,7 +75,8 @@ async def begin(session: WriteSession, job: Job) -> Assignment | None:
     suspensions = await queries.suspensions_of(session, service.partner_id, service_id=service.id)
     kind = CommandKind(operation.kind)
     state = ServiceState(service.state)
-    if not may_run(kind, state=state, suspended=bool(suspensions)):
+    outdone = await queries.is_outdone(session, operation)
+    if outdone or not may_run(kind, state=state, suspended=bool(suspensions)):
         forget_power(service, operation)
         if kind in ENDING:
             await schedule_expiry(session, service)

@@ -37,6 +37,9 @@ async def terminate(
     """End the service. Raises `wrong_state`."""
     state = await check_allowed(session, service, CommandKind.TERMINATE)
     if state in {ServiceState.TERMINATED, ServiceState.DELETED, ServiceState.FAILED}:
+        if side is Side.PROVIDER and service.state == ServiceState.TERMINATED:
+            # From now on only the provider takes it back: an abusive VM must not be restored.
+            service.terminated_by = side
         operation = done_at_once(session, service, CommandKind.TERMINATE, wish)
         await announce(session, service, EventType.TERMINATED, operation)
         return operation

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Response
 from selling_service.accounts.actions import ensure_account
 from selling_service.accounts.models import Account
 from selling_service.accounts.queries import find_account
+from selling_service.database import RuntimeDep
 from selling_service.partners.routes import PartnerRead, PartnerWrite, needs
 from selling_service.partners.rules import PartnerPrincipal, check_not_blocked
 from selling_service.services.actions.accounts import close_account
+from selling_service.services.errors import check_edition
 from selling_service.services.queries import count_kept
 from shared.contract import problems as catalogue
 from shared.contract.basics import Scope
@@ -35,11 +37,19 @@ Reader = Annotated[PartnerPrincipal, needs(Scope.SERVICES_READ)]
     "/{client_ref}",
     summary="Make an account",
     description="An order makes it too. A repeat changes nothing.",
-    responses=declare(*_GATE, catalogue.PARTNER_BLOCKED, catalogue.CLIENT_REF_TAKEN),
+    responses=declare(
+        *_GATE,
+        catalogue.PARTNER_BLOCKED,
+        catalogue.CLIENT_REF_TAKEN,
+        catalogue.EDITION_NOT_SUPPORTED,
+    ),
 )
-async def put_account(principal: Orderer, session: PartnerWrite, client_ref: UUID) -> AccountView:
+async def put_account(
+    principal: Orderer, runtime: RuntimeDep, session: PartnerWrite, client_ref: UUID
+) -> AccountView:
     """Make the stand-in of a client where it is new."""
     check_not_blocked(principal)
+    check_edition(runtime.settings.edition)
     account = await ensure_account(
         session,
         principal.partner_id,

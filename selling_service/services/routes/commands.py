@@ -15,11 +15,12 @@ from selling_service.services.actions.power import rename, switch_power
 from selling_service.services.actions.suspend import resume, suspend
 from selling_service.services.actions.terminate import restore, terminate
 from selling_service.services.actions.terms import renew
+from selling_service.services.errors import check_edition
 from selling_service.services.models import OperationRow, ServiceRow
 from selling_service.services.routes.once import COMMAND_PROBLEMS, Caller, calling
 from selling_service.services.rules import Side
 from shared.contract import problems as catalogue
-from shared.contract.basics import Actor, CommandKind, Edition, Scope
+from shared.contract.basics import Actor, CommandKind, Scope
 from shared.contract.operations import CommandRecord, Operation
 from shared.contract.services import (
     OrderRequest,
@@ -32,7 +33,7 @@ from shared.contract.services import (
     TerminateRequest,
 )
 from shared.kit.idempotency import CommandRoute
-from shared.kit.problems import ProblemError, declare
+from shared.kit.problems import declare
 
 router = APIRouter(tags=["services"], route_class=CommandRoute)
 Orderer = Annotated[Caller, calling(Scope.SERVICES_ORDER)]
@@ -78,9 +79,7 @@ async def order_service(caller: Orderer, body: OrderRequest) -> JSONResponse:
     settings = caller.runtime.settings
 
     async def action(wish: Wish) -> OperationRow:
-        if settings.edition is not Edition.HOSTING_CLOUD:
-            detail = f"This provider runs the edition {settings.edition}; it can't be resold."
-            raise ProblemError(catalogue.EDITION_NOT_SUPPORTED, detail)
+        check_edition(settings.edition)
         buyer = Buyer(
             partner_id=caller.principal.partner_id,
             installation_id=caller.principal.installation_id,

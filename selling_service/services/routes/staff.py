@@ -191,7 +191,13 @@ async def list_operations(
         service_id=service_id,
         state=state,
     )
-    return make_page(rows, limit=limit, row_id=lambda row: row.id, item=schemas.staff_operation)
+    given_up = await queries.find_given_up(session, rows)
+    return make_page(
+        rows,
+        limit=limit,
+        row_id=lambda row: row.id,
+        item=lambda row: schemas.staff_operation(row, given_up=row.id in given_up),
+    )
 
 
 @router.get(
@@ -207,7 +213,8 @@ async def get_operation(
     row = await queries.find_operation(session, None, operation_id=operation_id)
     if row is None:
         raise not_found("operation")
-    return schemas.staff_operation(row)
+    given_up = await queries.find_given_up(session, [row])
+    return schemas.staff_operation(row, given_up=bool(given_up))
 
 
 @router.post(

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx
 from sqlalchemy import text
 
 from selling_service.provisioning.drivers.simulated import Behaviour, Fault, FaultKind
@@ -41,6 +42,17 @@ async def finish(house: House) -> None:
 
     async def quiet() -> bool:
         left = await house.count("operations", "finished_at IS NULL")
+        return not left and not await house.count("jobs", "lane IS NOT NULL AND state <> 'dead'")
+
+    await work_until(house, quiet)
+
+
+async def finish_but(house: House, stuck: httpx.Response) -> None:
+    """As `finish`, with this operation left as it is."""
+    others = f"finished_at IS NULL AND id <> '{stuck.json()['id']}'"
+
+    async def quiet() -> bool:
+        left = await house.count("operations", others)
         return not left and not await house.count("jobs", "lane IS NOT NULL AND state <> 'dead'")
 
     await work_until(house, quiet)

@@ -1,14 +1,19 @@
 """Operations that waited for staff: what newer ones make of them, and what a retry still does."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
+from sqlalchemy import text
 
 from selling_service.provisioning.drivers.simulated import FaultKind
 from selling_service.provisioning.platform import Power
 from tests.selling.services.faults import (
     break_calls,
+    facts,
     finish,
+    finish_but,
     give_up,
     mend,
     vm_facts,
@@ -24,6 +29,14 @@ async def ref(house: House, partner: Caller) -> str:
     await partner.send("/services", body)
     await house.settle(partner.id)
     return str(body["service_ref"])
+
+
+@pytest.fixture
+async def desk(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """An operator of the provider's."""
+    operator = await house.as_staff()
+    yield operator
+    await operator.aclose()
 
 
 async def get_stuck(house: House, partner: Caller, ref: str, verb: str, call: str, **b: Any) -> Any:
@@ -57,3 +70,67 @@ async def test_termination_behind_a_restore_that_was_given_up_ends_both(
     house.clock.advance(days=2)
     await house.settle(partner.id)
     assert (await partner.service(ref))["state"] == "deleted"
+
+
+async def test_start_that_was_given_up_does_not_undo_a_later_stop(
+    house: House, partner: Caller, desk: httpx.AsyncClient, ref: str
+) -> None:
+    await partner.send(f"/services/{ref}/stop", {})
+    await finish(house)
+    stuck = await get_stuck(house, partner, ref, "start", "start_vm")
+    stopped = await partner.send(f"/services/{ref}/stop", {})
+    await finish_but(house, stuck)
+    assert (await partner.operation(stopped))["state"] == "succeeded"
+
+    (shown,) = (await desk.get("/operations", params={"state": "waiting"})).json()["items"]
+    assert shown["given_up"] is True
+    assert (await desk.post(f"/operations/{shown['id']}/retry")).status_code == 202
+    await finish(house)
+
+    assert (await partner.operation(stuck))["state"] == "superseded"
+    assert await facts(partner, ref) == ("active", "stopped", "stopped")
+    assert (await vm_facts(house, partner, ref))[0] is Power.STOPPED
+
+
+async def test_name_that_was_given_up_does_not_come_back_over_a_later_one(
+    house: House, partner: Caller, desk: httpx.AsyncClient, ref: str
+) -> None:
+    old, new = {"hostname": "old.example.com"}, {"hostname": "new.example.com"}
+    stuck = await get_stuck(house, partner, ref, "rename", "rename_vm", **old)
+    await partner.send(f"/services/{ref}/rename", new)
+    await finish_but(house, stuck)
+    operation_id = stuck.json()["id"]
+    assert (await desk.get(f"/operations/{operation_id}")).json()["given_up"] is True
+    await desk.post(f"/operations/{operation_id}/retry")
+    await finish(house)
+    assert (await partner.service(ref))["hostname"] == new["hostname"]
+    assert (await partner.operation(stuck))["state"] == "superseded"
+
+
+async def test_suspension_is_tried_for_as_long_as_its_platform_is_away(
+    house: House, partner: Caller, ref: str
+) -> None:
+    await break_calls(house, "lock_vm", FaultKind.UNAVAILABLE)
+    answer = await partner.send(f"/services/{ref}/suspend", {"actor": "client"})
+    await work_until_state(house, partner, answer, "waiting")
+    async with house.runtime.staff.write() as session:
+        many = "UPDATE jobs SET attempts = 500, run_at = created_at WHERE kind = 'operation'"
+        await session.execute(text(many))
+    await mend(house)
+    await finish(house)
+    assert (await partner.operation(answer))["state"] == "succeeded"
+    assert await vm_facts(house, partner, ref) == (Power.STOPPED, True)
+
+
+async def test_what_the_provider_ends_too_only_the_provider_takes_back(
+    house: House, partner: Caller, desk: httpx.AsyncClient, ref: str
+) -> None:
+    await partner.send(f"/services/{ref}/terminate", {})
+    await finish(house)
+    (service,) = (await desk.get("/services")).json()["items"]
+    assert (await desk.post(f"/services/{service['id']}/terminate", json={})).status_code == 202
+    refused = await partner.send(f"/services/{ref}/restore", {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert (await desk.post(f"/services/{service['id']}/restore")).status_code == 202
+    await finish(house)
+    assert (await partner.service(ref))["state"] == "active"

@@ -285,6 +285,8 @@ async def test_edition_that_may_not_be_resold_refuses_orders_only(
         assert (answer.status_code, answer.json()["code"]) == (409, "edition_not_supported")
         assert answer.json()["outcome"] == "refused"
         assert (await partner.http.get("/services")).status_code == 200
+        account = await partner.http.put(f"/accounts/{uuid4()}")
+        assert (account.status_code, account.json()["code"]) == (409, "edition_not_supported")
 
 
 async def test_blocked_partner_may_only_read_suspend_and_terminate(house: House) -> None:
