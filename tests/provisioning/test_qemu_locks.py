@@ -1,12 +1,14 @@
 import asyncio
 import fcntl
 import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from selling_service.provisioning.drivers.qemu import process
+from selling_service.provisioning.drivers.qemu import access, process
 from selling_service.provisioning.drivers.qemu.files import locked
 from selling_service.provisioning.platform import PlatformUnavailable
 
@@ -66,3 +68,23 @@ async def test_only_the_process_that_was_meant_is_killed(tmp_path: Path) -> None
     sleeper.kill()
     assert await sleeper.wait() == -signal.SIGKILL
     process.kill(meant)
+
+
+async def test_a_cancelled_call_has_written_before_its_lock_is_let_go(tmp_path: Path) -> None:
+    begun, go_on, written = threading.Event(), threading.Event(), list[object]()
+
+    class SlowRecords:
+        def write(self, record: object) -> None:
+            begun.set()
+            go_on.wait(5)
+            written.append(record)
+
+    gate = access.Access(cast("Any", None), cast("Any", SlowRecords()), lock_timeout=1)
+    keeping = asyncio.create_task(gate.keep(cast("Any", "a record")))
+    await asyncio.to_thread(begun.wait, 5)
+    keeping.cancel()
+    asyncio.get_running_loop().call_later(0.1, go_on.set)
+
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    assert written == ["a record"]

@@ -47,7 +47,17 @@ class Access:
         return await asyncio.to_thread(self._records.read, vm_id)
 
     async def keep(self, record: VMRecord) -> VMRecord:
-        await asyncio.to_thread(self._records.write, record)
+        """Write the record; also where the call is cancelled, it is done when this returns.
+
+        The lock is let go then, and a thread that still wrote would put an old record over a newer
+        one of whoever holds it next.
+        """
+        writing = asyncio.create_task(asyncio.to_thread(self._records.write, record))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])
+            raise
         return record
 
 
