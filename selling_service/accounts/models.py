@@ -16,11 +16,14 @@ class Account(Base):
     __table_args__ = (
         UniqueConstraint("partner_id", "client_ref"),
         UniqueConstraint("partner_id", "id"),
+        ForeignKeyConstraint(
+            ["partner_id", "installation_id"], ["installations.partner_id", "installations.id"]
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     partner_id: Mapped[UUID] = mapped_column(ForeignKey("partners.id"))
-    installation_id: Mapped[UUID] = mapped_column(ForeignKey("installations.id"))
+    installation_id: Mapped[UUID]
     client_ref: Mapped[UUID]
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

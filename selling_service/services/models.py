@@ -55,12 +55,15 @@ class ServiceRow(Base):
         UniqueConstraint("partner_id", "service_ref"),
         UniqueConstraint("partner_id", "id"),
         ForeignKeyConstraint(["partner_id", "account_id"], ["accounts.partner_id", "accounts.id"]),
+        ForeignKeyConstraint(
+            ["partner_id", "installation_id"], ["installations.partner_id", "installations.id"]
+        ),
         Index("ix_services_account", "account_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     partner_id: Mapped[UUID] = mapped_column(ForeignKey("partners.id"))
-    installation_id: Mapped[UUID] = mapped_column(ForeignKey("installations.id"))
+    installation_id: Mapped[UUID]
     account_id: Mapped[UUID]
     service_ref: Mapped[UUID]
     client_ref: Mapped[UUID]

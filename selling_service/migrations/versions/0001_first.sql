@@ -337,7 +337,7 @@ CREATE TABLE accounts (
     CONSTRAINT uq_accounts_partner_id_client_ref UNIQUE (partner_id, client_ref),
     CONSTRAINT uq_accounts_partner_id_id UNIQUE (partner_id, id),
     CONSTRAINT fk_accounts_partner_id_partners FOREIGN KEY(partner_id) REFERENCES partners (id),
-    CONSTRAINT fk_accounts_installation_id_installations FOREIGN KEY(installation_id) REFERENCES installations (id)
+    CONSTRAINT fk_accounts_partner_id_installation_id_installations FOREIGN KEY(partner_id, installation_id) REFERENCES installations (partner_id, id)
 );
 
 CREATE TABLE tariff_versions (
@@ -453,7 +453,7 @@ CREATE TABLE services (
     CONSTRAINT uq_services_partner_id_id UNIQUE (partner_id, id),
     CONSTRAINT fk_services_partner_id_account_id_accounts FOREIGN KEY(partner_id, account_id) REFERENCES accounts (partner_id, id),
     CONSTRAINT fk_services_partner_id_partners FOREIGN KEY(partner_id) REFERENCES partners (id),
-    CONSTRAINT fk_services_installation_id_installations FOREIGN KEY(installation_id) REFERENCES installations (id),
+    CONSTRAINT fk_services_partner_id_installation_id_installations FOREIGN KEY(partner_id, installation_id) REFERENCES installations (partner_id, id),
     CONSTRAINT fk_services_tariff_id_tariffs FOREIGN KEY(tariff_id) REFERENCES tariffs (id),
     CONSTRAINT fk_services_tariff_version_id_tariff_versions FOREIGN KEY(tariff_version_id) REFERENCES tariff_versions (id),
     CONSTRAINT fk_services_data_center_id_data_centers FOREIGN KEY(data_center_id) REFERENCES data_centers (id)
