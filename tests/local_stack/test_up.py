@@ -58,12 +58,16 @@ def test_status_and_doctor_find_nothing_wrong(pair: Pair) -> None:
     assert "selling worker: 1 with a heartbeat" in said
 
 
-def test_crashed_processes_are_started_again(pair: Pair) -> None:
+def test_crashed_processes_are_started_again(tmp_path: Path) -> None:
+    pair = Pair(tmp_path / "tandem")  # of its own: a crash is remembered for a while
+    pair.tandem("up")
     for name in ("selling-api", "reselling-worker"):
         before = pair.pid(name)
         os.kill(before, signal.SIGKILL)
         assert wait_until(partial(_other_pid, pair, name, before), seconds=20)
     assert wait_until(lambda: all(pair.answers(service) for service in SERVICES), seconds=30)
+    assert "crashed lately: selling-api, reselling-worker" in pair.tandem("doctor", expect=None)
+    pair.tandem("down")
 
 
 def _other_pid(pair: Pair, name: str, before: int) -> bool:

@@ -126,7 +126,7 @@ async def test_nobody_gets_in_without_a_login(shop: Shop) -> None:
         ({"stock": -1}, "body.stock"),
         ({"stock": 2**31}, "body.stock"),
         ({"prices": {}}, "body.prices"),
-        ({"prices": {"decade": {"price": "1"}}}, "body.prices.decade.[key]"),
+        ({"prices": {"decade": {"price": "1"}}}, "body.prices.decade"),
         ({"prices": {"month": {"price": "-1"}}}, "body.prices.month.price"),
         ({"prices": {"month": {"price": "0.0000001"}}}, "body.prices.month.price"),
         ({"prices": {"month": {"price": "1e999999"}}}, "body.prices.month.price"),
