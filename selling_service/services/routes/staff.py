@@ -17,6 +17,7 @@ from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, ma
 from shared.kit.people.errors import ROLE_REQUIRED
 from shared.kit.problems import declare, not_found
 
+_NO_RENEWAL = schemas.StaffRestoreRequest()
 router = APIRouter()
 _GATE = (
     catalogue.UNAUTHORIZED,
@@ -154,14 +155,14 @@ async def restore_service(
     runtime: RuntimeDep,
     session: StaffWrite,
     service_id: UUID,
-    body: schemas.StaffRestoreRequest | None = None,
+    body: schemas.StaffRestoreRequest = _NO_RENEWAL,
 ) -> schemas.StaffOperationView:
     """Restore what the provider terminated."""
     operation = await actions.restore_service(
         session,
         staff,
         service_id=service_id,
-        renew=body is not None and body.renew,
+        renew=body.renew,
         currency=runtime.settings.currency,
     )
     return schemas.staff_operation(operation)
