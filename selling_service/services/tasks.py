@@ -285,7 +285,9 @@ def _align(runtime: SellingRuntime, platforms: Platforms) -> Task:
             raise JobLost(job.kind, job.id) from error
         except NotFound:
             vm = None
-        except (PlatformUnavailable, PlatformRefused) as error:
+        except PlatformUnavailable as error:
+            raise Retry(error.detail, counted=False) from error
+        except PlatformRefused as error:
             raise Retry(error.detail) from error
 
         async def record(session: WriteSession) -> None:
