@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
+
 from selling_service.catalog.queries import platform_of
 from selling_service.database import SellingRuntime
 from selling_service.provisioning.actions import (
@@ -43,7 +45,10 @@ from shared.kit.db import WriteSession
 from shared.kit.idempotency import forget_answers
 from shared.kit.jobs import Completion, Job, JobLost, Retry, Setback, Task
 
+# A platform that is away is waited for, however long; one that refuses, so often.
+ALIGN_ATTEMPTS = 10
 FORGET_JOB = "forget_answers"
+_log = structlog.get_logger(__name__)
 FORGET_EVERY = timedelta(hours=1)
 # How often the platform is set right again while suspensions come and go under our hands.
 SETTLE_ROUNDS = 5
@@ -286,9 +291,13 @@ def _align(runtime: SellingRuntime, platforms: Platforms) -> Task:
         except NotFound:
             vm = None
         except PlatformUnavailable as error:
-            raise Retry(error.detail, counted=False) from error
-        except PlatformRefused as error:
             raise Retry(error.detail) from error
+        except PlatformRefused as error:
+            if job.attempt < ALIGN_ATTEMPTS:
+                raise Retry(error.detail) from error
+            # The lane is freed for others: what is wished next is tried on the VM as it is.
+            _log.error("align.refused", service=str(wanted.service_id), reason=error.detail)
+            return None
 
         async def record(session: WriteSession) -> None:
             await record_alignment(session, job, vm)

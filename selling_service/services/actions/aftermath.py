@@ -30,8 +30,6 @@ from shared.kit.jobs import enqueue
 DEBT_JOB = "partner_debt"
 PURGE_JOB = "service_purge"
 ALIGN_JOB = "service_align"
-# Those that a platform refuses; one that is away is waited for, however long.
-ALIGN_ATTEMPTS = 10
 # About five minutes: a platform that refuses for good must not hold the service's line for ever.
 
 
@@ -137,7 +135,7 @@ async def purge_later(session: WriteSession, service: ServiceRow) -> None:
 
 async def align_later(session: WriteSession, service: ServiceRow) -> None:
     """Have the VM made to agree with the books, after whatever runs in this lane."""
-    await _later(session, service, ALIGN_JOB, max_attempts=ALIGN_ATTEMPTS)
+    await _later(session, service, ALIGN_JOB, max_attempts=FOREVER)
 
 
 async def _later(
