@@ -17,7 +17,6 @@ from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, ma
 from shared.kit.people.errors import ROLE_REQUIRED
 from shared.kit.problems import declare, not_found
 
-_NO_RENEWAL = schemas.StaffRestoreRequest()
 router = APIRouter()
 _GATE = (
     catalogue.UNAUTHORIZED,
@@ -155,7 +154,7 @@ async def restore_service(
     runtime: RuntimeDep,
     session: StaffWrite,
     service_id: UUID,
-    body: schemas.StaffRestoreRequest = _NO_RENEWAL,
+    body: schemas.StaffRestoreRequest,
 ) -> schemas.StaffOperationView:
     """Restore what the provider terminated."""
     operation = await actions.restore_service(

@@ -131,6 +131,6 @@ async def test_what_the_provider_ends_too_only_the_provider_takes_back(
     assert (await desk.post(f"/services/{service['id']}/terminate", json={})).status_code == 202
     refused = await partner.send(f"/services/{ref}/restore", {})
     assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
-    assert (await desk.post(f"/services/{service['id']}/restore")).status_code == 202
+    assert (await desk.post(f"/services/{service['id']}/restore", json={})).status_code == 202
     await finish(house)
     assert (await partner.service(ref))["state"] == "active"

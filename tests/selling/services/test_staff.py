@@ -55,7 +55,7 @@ async def test_staff_restore_what_they_terminated_after_its_term_for_the_partner
     desk = await house.as_staff()  # the first session is over by now
     async with house.runtime.staff.write() as session:
         await session.execute(text("UPDATE services SET delete_at = delete_at + interval '1 y'"))
-    refused = await tell(house, desk, "restore")
+    refused = await tell(house, desk, "restore", {})
     assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
     before = (await house.balance(partner.id)).balance
     answer = await tell(house, desk, "restore", {"renew": True})
@@ -71,8 +71,7 @@ async def test_staff_restore_without_a_renewal_costs_nothing(
     house: House, partner: Caller, desk: httpx.AsyncClient, ref: str
 ) -> None:
     before = (await house.balance(partner.id)).balance
-    bodies: tuple[Any, ...] = (None, {})
-    for body in bodies:
+    for body in ({}, {"renew": False}):
         await tell(house, desk, "terminate", {})
         assert (await tell(house, desk, "restore", body)).status_code == 202
         assert (await partner.service(ref))["state"] == "active"
