@@ -55,6 +55,7 @@ CAPABILITIES = {
     "inventory": True,
     "events_long_poll": True,
     "events_stream": True,
+    "webhooks": True,
     "panel": False,
 }
 DESCRIPTION = """
@@ -87,6 +88,7 @@ TAGS = [
     {"name": "operations", "description": "Operations and remembered commands, one by one."},
     {"name": "accounts", "description": "The anonymous stand-ins of partners' clients."},
     {"name": "events", "description": "The feed: long poll and server-sent events."},
+    {"name": "webhooks", "description": "Signed hints that the feed has news."},
     {"name": "money", "description": "Balances, statements, top-ups, credit limits."},
     {"name": "login", "description": "Sessions of the provider's staff."},
     {"name": "partners", "description": "Partners, their installations and keys."},

@@ -36,6 +36,10 @@ class SellingSettings(ServiceSettings):
     qemu_disk_gib: int = 1000
     requests_per_minute: int = Field(default=6000, ge=1)
     urgent_requests_per_minute: int = Field(default=6000, ge=1)
+    webhook_private_addresses: bool = Field(
+        default=False,
+        description="Send hints also to private addresses and over http. For tests at home only.",
+    )
     open_streams: int = Field(default=10, ge=1)
 
     @property

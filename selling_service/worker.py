@@ -7,6 +7,7 @@ import asyncio
 
 from selling_service.database import TENANT_SETTING, SellingRuntime
 from selling_service.events import tasks as events
+from selling_service.events.webhooks import open_sender
 from selling_service.ledger.models import BOOKS
 from selling_service.provisioning import tasks as provisioning
 from selling_service.provisioning.actions import Platforms, boot_nodes, build_platforms
@@ -31,7 +32,7 @@ def all_tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
 async def work(settings: SellingSettings) -> None:
     """Work until SIGTERM or SIGINT."""
     runtime = Runtime(settings, tenant_setting=TENANT_SETTING)
-    async with runtime.running():
+    async with runtime.running(), open_sender(runtime):
         await check_currency(runtime.staff, BOOKS)
         platforms = build_platforms(runtime)
         await boot_nodes(platforms)

@@ -26,3 +26,20 @@ def too_many_streams(most: int) -> ProblemError:
     """The key has as many open streams as it may."""
     detail = f"A key may have {most} open streams. Close one, or read by long poll."
     return ProblemError(catalogue.TOO_MANY_STREAMS, detail, headers={"Retry-After": "5"})
+
+
+def webhook_exists() -> ProblemError:
+    """The installation has an endpoint at this address."""
+    detail = "Hints are sent to this address already. Rotate its secret, or remove it first."
+    return ProblemError(catalogue.WEBHOOK_EXISTS, detail)
+
+
+def too_many_webhooks(most: int) -> ProblemError:
+    """The installation has as many endpoints as it may."""
+    detail = f"An installation may have {most} endpoints. Remove one first."
+    return ProblemError(catalogue.TOO_MANY_WEBHOOKS, detail)
+
+
+def webhook_address(detail: str) -> ProblemError:
+    """The address is one that isn't called."""
+    return ProblemError(catalogue.WEBHOOK_ADDRESS, detail)

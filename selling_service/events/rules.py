@@ -1,6 +1,11 @@
-"""Decides whether a cursor still stands in a feed. Knows no database and no HTTP."""
+"""Decides whether a cursor still stands in a feed, and when a hint goes again.
 
-from dataclasses import dataclass
+Knows no database and no HTTP.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,6 +13,19 @@ from selling_service.events.errors import cursor_expired, cursor_invalid, cursor
 from shared.contract.events import make_cursor, read_cursor
 
 KEPT = timedelta(days=90)
+KEPT_DELIVERIES = timedelta(days=30)
+OLD_SECRET_KEPT = timedelta(hours=24)
+MOST_ENDPOINTS = 10
+LONGEST_RETRY_AFTER = 24 * 3600.0
+# Seconds between the attempts, over three and a half days.
+_PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+MOST_ATTEMPTS = len(_PAUSES) + 1
+
+
+def pause(attempts: int, *, retry_after: float | None) -> float:
+    """Seconds until the next attempt after so many, with jitter; at least what was asked for."""
+    seconds = _PAUSES[min(attempts, len(_PAUSES)) - 1] * random.uniform(1.0, 1.2)  # noqa: S311 - jitter
+    return max(seconds, min(retry_after or 0.0, LONGEST_RETRY_AFTER))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +35,18 @@ class Place:
     head: int
     oldest: int | None
     event_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What is to be sent where; `secrets` sign it, each one."""
+
+    delivery_id: UUID
+    endpoint_id: UUID
+    number: int
+    url: str
+    secrets: Sequence[str] = field(repr=False)
+    body: str
 
 
 def parse_cursor(cursor: str) -> int:

@@ -19,6 +19,8 @@ from tests.contract.world import (
 )
 from tests.journeys.stack import OS, Goods
 
+HOOKS = "/partner/v1/webhook-endpoints"
+PLENTY_OF_STOCK = 1000
 VICTIM_OS = "rocky-9"
 # What must have been done to a service for a command on it to succeed.
 BEFORE = {
@@ -57,10 +59,14 @@ class SellingWorld(World):
             admin.put("/admin/v1/platforms/simulated/behaviour", {})
         if "/services/{" in label:
             self._stand_by(label)
+        if label.endswith("/stock/adjust"):
+            path = f"/admin/v1/tariffs/{victim.tariff['id']}/stock"
+            admin.put(path, {"stock": PLENTY_OF_STOCK})
         services = some_of(admin.services(own.partner["id"]), turn=self.turn)
         query: dict[str, str | int] = {"partner_id": own.partner["id"], "limit": 3}
         done = admin.get("/admin/v1/operations", **query)["items"]
         installation_id, key_id = self._new_key() if "/keys" in label else ("", "")
+        endpoint_id, delivery_ids = self._hooks() if "/webhook" in label else ("", [])
         for_partner = "/partner/" in label
         orders = label == "POST /partner/v1/services"
         self.values = {
@@ -74,7 +80,13 @@ class SellingWorld(World):
             "code": [VICTIM_OS if "/os-templates/" in label else fresh_name, None],
             "service_id": [row["id"] for row in services],
             "service_ref": [fresh_uuid if orders else row["service_ref"] for row in services],
-            "client_ref": [row["client_ref"] for row in services],
+            "client_ref": self._unused_accounts()
+            if label.startswith("DELETE /partner/v1/accounts")
+            else [row["client_ref"] for row in services],
+            "endpoint_id": [endpoint_id],
+            "delivery_id": delivery_ids,
+            "url": [fresh_hook],
+            "by": [5],
             "reference": [fresh_uuid],
             "name": [fresh_name, None],
             "from": [row["paid_until"] for row in services],
@@ -105,6 +117,24 @@ class SellingWorld(World):
         installation = self.stack.admin.post(f"{path}/installations", {"name": fresh_name()})
         key = {"installation_id": installation["id"], "name": "spare", "scopes": ["money:read"]}
         return installation["id"], self.stack.admin.post(f"{path}/keys", key)["id"]
+
+    def _unused_accounts(self) -> list[str]:
+        """Accounts that can be closed."""
+        refs = [fresh_uuid() for _ in range(3)]
+        for ref in refs:
+            self.partner.put(f"/partner/v1/accounts/{ref}", {})
+        return refs
+
+    def _hooks(self) -> tuple[str, list[str]]:
+        """The newest endpoint for hints, with a hint that was made for it; the others go."""
+        for old in self.partner.get(HOOKS)["items"]:
+            self.partner.http.delete(f"{HOOKS}/{old['id']}")
+        made = self.partner.post(HOOKS, {"url": fresh_hook()})
+        order = order_of(self.own)
+        self.partner.post("/partner/v1/services", order, key=fresh_uuid())
+        path = f"{HOOKS}/{made['id']}/deliveries"
+        hints = self.stack.wait_until(lambda: self.partner.get(path)["items"], what="a hint")
+        return made["id"], [hint["id"] for hint in hints]
 
     def _stand_by(self, label: str) -> None:
         """See to it that there are active services, one of them fit for the verb of the label."""
@@ -138,3 +168,8 @@ def order_of(goods: Goods) -> dict[str, Any]:
         "options": {"os": OS, "hostname": "web-1.example.com"},
         "max_price": {"amount": PLENTY, "currency": "EUR"},
     }
+
+
+def fresh_hook() -> str:
+    """An address for hints that is new, and that leads nowhere."""
+    return f"https://localhost/{fresh_name()}"

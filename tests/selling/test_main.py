@@ -76,6 +76,7 @@ async def test_capabilities_name_what_the_api_has(selling_database_url: str) -> 
         "inventory": "/partner/v1/inventory",
         "events_long_poll": "/partner/v1/events",
         "events_stream": "/partner/v1/events/stream",
+        "webhooks": "/partner/v1/webhook-endpoints",
         "panel": "/partner/v1/accounts/{client_ref}/panel-links",
     }
     assert {name: path in paths for name, path in shown_by.items()} == CAPABILITIES

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -43,13 +44,11 @@ class Seat:
 
 @asynccontextmanager
 async def open_runtime(
-    url: str, *, clock: ManualClock, open_streams: int = 10
+    url: str, *, clock: ManualClock, **settings: Any
 ) -> AsyncIterator[SellingRuntime]:
     """A running runtime of the provider on this database."""
     keys = [SecretStr(Fernet.generate_key().decode())]
-    values = SellingSettings(
-        database_url=SecretStr(url), secret_keys=keys, pool_size=5, open_streams=open_streams
-    )
+    values = SellingSettings(database_url=SecretStr(url), secret_keys=keys, pool_size=5, **settings)
     runtime = Runtime(values, tenant_setting=TENANT_SETTING, clock=clock)
     async with runtime.running():
         yield runtime

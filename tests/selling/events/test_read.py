@@ -10,7 +10,7 @@ import pytest
 from selling_service.database import SellingRuntime
 from selling_service.events.actions import prune_events
 from selling_service.events.rules import KEPT
-from selling_service.events.tasks import tasks
+from selling_service.events.tasks import PRUNE_JOB, tasks
 from shared.contract.basics import Scope
 from shared.kit.jobs import Job
 from tests.kit.stage import ManualClock
@@ -41,7 +41,7 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 
 
 async def prune(runtime: SellingRuntime) -> None:
-    [task] = tasks(runtime)
+    (task,) = (task for task in tasks(runtime) if task.kind == PRUNE_JOB)
     await task.work(
         Job(
             id=1,

@@ -1,33 +1,59 @@
-"""Writes facts into partners' feeds and prunes what is old; knows nothing of who reads them."""
+"""Writes facts into partners' feeds and prunes what is old; knows nothing of who reads them.
+
+With each fact, the endpoints of the partner's webhooks get their job: one each, in one statement.
+"""
 
 import json
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
+from selling_service.events.models import WebhookDelivery
+from selling_service.events.rules import MOST_ATTEMPTS
 from shared.contract.basics import Output
 from shared.contract.events import EventType
 from shared.contract.operations import Operation
 from shared.contract.services import ServiceStatus
 from shared.kit.db import WriteSession
 from shared.kit.ids import new_id
+from shared.kit.jobs.queue import JOBS_CHANNEL
+from shared.kit.jobs.table import NORMAL
 from shared.kit.telemetry import current_trace
 
 EVENTS_CHANNEL = "events"
+WEBHOOK_JOB = "webhook"
 
 # The feed's row stays locked until the commit: numbers have no gaps and commit in their order.
+# An endpoint has one job. One that is being worked on runs once more, one that waits for its next
+# attempt goes on waiting, and a dead one begins anew.
 _EMIT = text("""
 WITH feed AS (
     INSERT INTO feeds (partner_id, head) VALUES (:partner_id, 1)
     ON CONFLICT (partner_id) DO UPDATE SET head = feeds.head + 1
     RETURNING head
+), event AS (
+    INSERT INTO events (partner_id, number, id, type, at, installation_id, client_ref, service_ref,
+                        operation_id, command_id, traceparent, body)
+    SELECT :partner_id, feed.head, :id, :type, :at, :installation_id, :client_ref, :service_ref,
+           :operation_id, :command_id, :traceparent, cast(:body AS jsonb)
+    FROM feed
+), hint AS (
+    INSERT INTO jobs AS j (kind, priority, tenant_id, payload, dedupe_key, state, run_at, attempts,
+                           claims, max_attempts, created_at)
+    SELECT :job, :priority, :partner_id, jsonb_build_object('endpoint_id', e.id),
+           :job || ':' || e.id, 'ready', :at, 0, 0, :most, :at
+    FROM webhook_endpoints e
+    WHERE e.partner_id = :partner_id AND e.state = 'active'
+    ORDER BY e.id
+    ON CONFLICT (dedupe_key) DO UPDATE SET
+        again_at = CASE WHEN j.state = 'running' THEN excluded.run_at END,
+        run_at = CASE WHEN j.state = 'dead' THEN excluded.run_at ELSE j.run_at END,
+        attempts = CASE WHEN j.state = 'dead' THEN 0 ELSE j.attempts END,
+        state = CASE WHEN j.state = 'dead' THEN 'ready' ELSE j.state END
+    RETURNING id
 )
-INSERT INTO events (partner_id, number, id, type, at, installation_id, client_ref, service_ref,
-                    operation_id, command_id, traceparent, body)
-SELECT :partner_id, feed.head, :id, :type, :at, :installation_id, :client_ref, :service_ref,
-       :operation_id, :command_id, :traceparent, cast(:body AS jsonb)
-FROM feed
+SELECT count(*) FROM hint
 """)
 
 _PRUNE = text("""
@@ -62,7 +88,7 @@ async def emit(
     """Add a fact to the partner's feed, last of all: the feed's lock is held until the commit."""
     body = EventBody(service=service, operation=operation)
     subject = service or operation
-    await session.execute(
+    hinted = await session.scalar(
         _EMIT,
         {
             "partner_id": partner_id,
@@ -76,9 +102,14 @@ async def emit(
             "command_id": operation.command_id if operation else None,
             "traceparent": current_trace().header(),
             "body": json.dumps(body.model_dump(mode="json")),
+            "job": WEBHOOK_JOB,
+            "priority": NORMAL,
+            "most": MOST_ATTEMPTS,
         },
     )
     session.hint(EVENTS_CHANNEL, str(partner_id))
+    if hinted:
+        session.hint(JOBS_CHANNEL)
 
 
 async def prune_events(session: WriteSession, *, before: datetime, limit: int) -> int:
@@ -88,3 +119,9 @@ async def prune_events(session: WriteSession, *, before: datetime, limit: int) -
     """
     result = await session.execute(_PRUNE, {"before": before, "limit": limit})
     return len(result.all())
+
+
+async def prune_deliveries(session: WriteSession, *, before: datetime) -> None:
+    """Forget hints older than `before`, but those that are still tried."""
+    old = (WebhookDelivery.created_at < before, WebhookDelivery.state != "pending")
+    await session.execute(delete(WebhookDelivery).where(*old))
