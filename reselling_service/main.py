@@ -117,7 +117,11 @@ def create_app(settings: ResellingSettings | None = None) -> FastAPI:
         description=DESCRIPTION,
         version=release(),
         tags=TAGS,
-        routers=[_staff_router(sandbox=settings.sandbox), _client_router()],
+        routers=[
+            _staff_router(sandbox=settings.sandbox),
+            _client_router(),
+            *sync.seller_routers,
+        ],
         lifespan=lifespan,
         ready=ready_check(runtime.staff, migrations=MIGRATIONS),
         max_body_bytes=settings.max_body_bytes,

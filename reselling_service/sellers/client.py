@@ -32,17 +32,23 @@ from reselling_service.sellers.rules import (
     problem_of,
     retry_after_seconds,
 )
-from shared.contract.basics import BASE_PATH, IDEMPOTENCY_HEADER, REPLAYED_HEADER
+from shared.contract.basics import BASE_PATH, IDEMPOTENCY_HEADER, REPLAYED_HEADER, Page
 from shared.contract.events import Event, EventPage
 from shared.contract.offers import About, Catalog
 from shared.contract.operations import CommandRecord, Operation
 from shared.contract.problems import (
     COMMAND_NOT_CANCELLABLE,
     NOT_FOUND,
+    WEBHOOK_EXISTS,
     WIRE_PROBLEMS,
     Problem,
 )
 from shared.contract.services import InventoryPage, ServiceView
+from shared.contract.webhooks import (
+    NewWebhookEndpoint,
+    WebhookEndpoint,
+    WebhookEndpointSecret,
+)
 from shared.kit.clock import Clock
 from shared.kit.telemetry import current_trace
 
@@ -211,6 +217,29 @@ class SellerClient:
             return NotCancellable(problem=problem)
         return _nothing(answer)
 
+    async def add_webhook(self, url: str) -> WebhookEndpointSecret:
+        """Have hints sent to this address, also where they were asked for before."""
+        body = NewWebhookEndpoint(url=url).model_dump_json().encode()
+        try:
+            return await self._post(WebhookEndpointSecret, "/webhook-endpoints", body=body)
+        except SellerProblem as problem:
+            if problem.code != WEBHOOK_EXISTS.code:
+                raise
+        # An answer that was lost has left it behind, and its secret is unknown here.
+        known = await self._read(Page[WebhookEndpoint], "/webhook-endpoints")
+        endpoint_id = next((each.id for each in known.items if each.url == url), None)
+        return await self._post(
+            WebhookEndpointSecret, f"/webhook-endpoints/{endpoint_id}/rotate-secret"
+        )
+
+    async def remove_webhook(self, endpoint_id: UUID) -> None:
+        """Have no more hints sent; none of that id is no error."""
+        answer = await self._call("DELETE", f"/webhook-endpoints/{endpoint_id}")
+        if isinstance(answer, Nothing):
+            raise problem_of(answer)
+        if not answer.succeeded and answer.status != NOT_FOUND.status:
+            raise problem_of(_nothing(answer))
+
     async def stream(self, after: str | None) -> AsyncGenerator[Event | Heartbeat]:
         """Events after the cursor as they happen. Raises SellerProblem when it breaks or ends."""
         headers = {"Accept": "text/event-stream"}
@@ -254,6 +283,16 @@ class SellerClient:
     ) -> Shape:
         given = {name: str(value) for name, value in query.items() if value is not None}
         answer = await self._call("GET", path, query=given, seconds=seconds)
+        if isinstance(answer, Nothing):
+            raise problem_of(answer)
+        found = answer.read(shape) if answer.succeeded else None
+        if found is None:
+            raise problem_of(_nothing(answer))
+        return found
+
+    async def _post(self, shape: type[Shape], path: str, *, body: bytes = b"") -> Shape:
+        headers = {"Content-Type": "application/json"}
+        answer = await self._call("POST", path, headers=headers, body=body or None)
         if isinstance(answer, Nothing):
             raise problem_of(answer)
         found = answer.read(shape) if answer.succeeded else None

@@ -17,7 +17,8 @@ class Seller(Base):
     `key` is encrypted. `about` is its last `/about`; `clock_offset_ms` is its clock minus ours.
     `link` says how calls went lately: ok, or broken with `link_problem`, since `link_since`. After
     `failures` in a row calls wait until `retry_after`; then one of them goes out as a probe, which
-    moves `retry_after` on for as long as a probe may take (the circuit).
+    moves `retry_after` on for as long as a probe may take (the circuit). `hook_id` is our endpoint
+    for hints at the seller, `hook_secret` (encrypted) what it signs them with.
     """
 
     __tablename__ = "sellers"
@@ -38,6 +39,8 @@ class Seller(Base):
     link_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     failures: Mapped[int] = mapped_column(Integer, default=0)
     retry_after: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    hook_id: Mapped[UUID | None]
+    hook_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 

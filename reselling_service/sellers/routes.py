@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path
 
 from reselling_service.database import ResellingRuntime, RuntimeDep, StaffRead, StaffWrite
 from reselling_service.sellers.actions import connect
+from reselling_service.sellers.actions.hooks import HOOKS_PATH, keep_hook
 from reselling_service.sellers.client import client_for
 from reselling_service.sellers.errors import (
     CALL_PROBLEMS,
@@ -155,6 +156,43 @@ async def check_seller(
     await ask_about(runtime, await _access(runtime, staff, seller_id))
     async with runtime.staff.read() as session:
         row = await get_seller(session, staff, seller_id=seller_id)
+        return seller_view(row, session.clock)
+
+
+@_router.put(
+    "/{seller_id}/webhook",
+    summary="Have the seller send hints",
+    responses=declare(*_ASKED, *CALL_PROBLEMS, NOT_FOUND),
+)
+async def add_webhook(runtime: RuntimeDep, staff: OperatorStaff, seller_id: SellerId) -> SellerView:
+    """To `RESELLING_PUBLIC_URL`, which the seller must reach over https. Again: a new secret.
+
+    Not needed: events come over the stream. A hint wakes a reader that waits to try again.
+    """
+    access = await _access(runtime, staff, seller_id)
+    url = f"{runtime.settings.public_url.rstrip('/')}{HOOKS_PATH}/{seller_id}"
+    endpoint = await client_for(runtime, url=access.url, key=access.key).add_webhook(url)
+    async with runtime.staff.write() as session:
+        row = await keep_hook(session, staff, seller_id=seller_id, endpoint=endpoint)
+        return seller_view(row, session.clock)
+
+
+@_router.delete(
+    "/{seller_id}/webhook",
+    summary="Have the seller send no hints",
+    responses=declare(*_ASKED, *CALL_PROBLEMS, NOT_FOUND),
+)
+async def remove_webhook(
+    runtime: RuntimeDep, staff: OperatorStaff, seller_id: SellerId
+) -> SellerView:
+    """Events come over the stream all the same."""
+    async with runtime.staff.read() as session:
+        row = await get_seller(session, staff, seller_id=seller_id)
+        access, hook_id = access_of(session, row), row.hook_id
+    if hook_id is not None:
+        await client_for(runtime, url=access.url, key=access.key).remove_webhook(hook_id)
+    async with runtime.staff.write() as session:
+        row = await keep_hook(session, staff, seller_id=seller_id, endpoint=None)
         return seller_view(row, session.clock)
 
 

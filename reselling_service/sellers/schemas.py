@@ -94,6 +94,7 @@ class SellerView(Output):
     partner_state: str
     capabilities: dict[str, bool]
     clock_offset_ms: int = Field(description="The seller's clock minus ours, milliseconds.")
+    hints: bool = Field(description="Whether the seller sends hints that there is news.")
     link: LinkView
     circuit: CircuitView
     created_at: Timestamp
@@ -116,6 +117,7 @@ def seller_view(row: Seller, clock: Clock) -> SellerView:
         partner_state=row.about["partner_state"],
         capabilities=row.about["capabilities"],
         clock_offset_ms=row.clock_offset_ms,
+        hints=row.hook_id is not None,
         link=LinkView(state=row.link, since=row.link_since, problem=row.link_problem),
         circuit=CircuitView(state=state, failures=row.failures, retry_at=row.retry_after),
         created_at=row.created_at,

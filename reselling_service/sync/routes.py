@@ -3,18 +3,36 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 
-from reselling_service.database import StaffRead
+from reselling_service.database import RuntimeDep, StaffRead
+from reselling_service.sellers.actions.hooks import HOOKS_PATH, is_from_seller
 from reselling_service.staff.routes import AnyStaff
+from reselling_service.sync.actions import HINT_CHANNEL
 from reselling_service.sync.queries import count_parked, get_feed
 from reselling_service.sync.schemas import SyncView
 from shared.contract.problems import INVALID_REQUEST, NOT_FOUND, UNAUTHORIZED
 from shared.kit.people.errors import ROLE_REQUIRED
-from shared.kit.problems import declare
+from shared.kit.problems import ProblemError, declare
 
 _router = APIRouter(prefix="/sellers", tags=["sellers"])
 staff_routers = [_router]
+# A seller's machine calls it, nobody who reads the documentation: it isn't in there.
+_hooks = APIRouter(prefix=HOOKS_PATH, include_in_schema=False)
+seller_routers = [_hooks]
+
+
+@_hooks.post("/{seller_id}", status_code=204)
+async def take_hint(request: Request, runtime: RuntimeDep, seller_id: UUID) -> None:
+    """Wake the reader of the seller's feed. Of what isn't signed by the seller nothing is said."""
+    body = await request.body()
+    async with runtime.staff.read() as session:
+        ours = await is_from_seller(
+            session, seller_id=seller_id, headers=request.headers, body=body
+        )
+    if not ours:
+        raise ProblemError(UNAUTHORIZED, "Sign it with the secret of an endpoint that is in force.")
+    runtime.hints.send(HINT_CHANNEL, str(seller_id))
 
 
 @_router.get(

@@ -21,6 +21,6 @@ def selling_world(make_stack: MakeStack) -> Iterator[SellingWorld]:
 
 @pytest.fixture(scope="module")
 def reselling_world(make_stack: MakeStack) -> Iterator[ResellingWorld]:
-    """The reseller of a pair of this file's own."""
-    with make_stack() as stack:
+    """The reseller of a pair of this file's own, whose seller may send hints on this machine."""
+    with make_stack(environment={"SELLING_WEBHOOK_PRIVATE_ADDRESSES": "true"}) as stack:
         yield ResellingWorld(stack)

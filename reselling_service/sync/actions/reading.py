@@ -44,6 +44,7 @@ POLL_FOR_SECONDS = 60.0
 POLL_WAIT_SECONDS = 20
 PARKED_SECONDS = 10.0
 SHOW_SECONDS = 5.0
+HINT_CHANNEL = "feed_hint"
 LONGEST_PAUSE = 15.0
 
 _log = structlog.get_logger(__name__)
@@ -64,6 +65,7 @@ class Reader:
         self._failures = 0
         self._gaps = 0
         self._lost = False
+        self._complained = False
         self._mode = ""
         self._shown_at = 0.0
         self._parked_at = 0.0
@@ -250,7 +252,8 @@ class Reader:
         await self._rest(at_least=problem.retry_after)
 
     async def _complain(self, problem: SellerProblem) -> None:
-        if self._mode != "waiting":
+        if not self._complained:
+            self._complained = True
             _TROUBLES.labels(str(self._seller_id)).inc()
             _log.error("seller.feed_broken", seller=str(self._seller_id), reason=problem.detail)
         await self._show("waiting", problem=problem.detail)
@@ -269,6 +272,7 @@ class Reader:
     async def _well(self, access: SellerAccess, mode: str) -> SellerAccess:
         """The seller answers: say so where that is news."""
         self._failures = 0
+        self._complained = False
         known = access
         if known.troubled:
             await self._transaction(lambda session: note_success(session, known))
@@ -311,7 +315,12 @@ class Reader:
         self._failures += 1
         seconds = min(LONGEST_PAUSE, 0.1 * 2.0 ** min(self._failures, 10))
         jitter = random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-        await asyncio.sleep(max(seconds * jitter, min(at_least or 0.0, POLL_FOR_SECONDS)))
+        least = min(at_least or 0.0, POLL_FOR_SECONDS)
+        await asyncio.sleep(least)
+        # A hint of the seller's ends the rest of the rest, never what the seller asked for.
+        async with self._runtime.hints.subscribe(HINT_CHANNEL, str(self._seller_id)) as hint:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(hint.wait(), max(seconds * jitter - least, 0.0))
 
 
 async def _pump(client: SellerClient, cursor: str | None, items: asyncio.Queue[Item]) -> None:

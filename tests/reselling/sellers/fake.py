@@ -1,7 +1,9 @@
 """A small seller on loopback that speaks the contract, and misbehaves when it is told to."""
 
 import asyncio
+import base64
 import json
+import secrets
 import socket
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
@@ -79,6 +81,8 @@ class FakeSeller:
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hooks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hook_secret: str = ""
     oldest: int = 1
     heartbeat: float = 0.1
     streams: int = 0
@@ -163,6 +167,8 @@ class FakeSeller:
     ) -> Answer:
         if headers.get("authorization") != f"Bearer {self.key}":
             return problem("unauthorized")
+        if path.startswith("/webhook-endpoints"):
+            return self._hook(method, path, body)
         if method == "POST" and path.startswith("/commands/"):
             return self._cancel(path.split("/")[2])
         if method == "POST":
@@ -181,6 +187,25 @@ class FakeSeller:
             return reads[path]()
         found = self.services.get(path.removeprefix("/services/"))
         return problem("not_found") if found is None else answer(200, found)
+
+    def _hook(self, method: str, path: str, body: bytes) -> Answer:
+        """Endpoints for hints: one per address, with a secret that changes."""
+        if method == "DELETE":
+            self.hooks.pop(path.split("/")[2], None)
+            return 204, {}, b""
+        if method == "GET":
+            return answer(200, {"items": list(self.hooks.values()), "next": None})
+        if path.endswith("/rotate-secret"):
+            hook = self.hooks[path.split("/")[2]]
+        else:
+            url = json.loads(body)["url"]
+            if url in [each["url"] for each in self.hooks.values()]:
+                return problem("webhook_exists")
+            hook = {"id": str(new_id()), "url": url, "state": "active", "problem": None}
+            hook |= {"old_secret_until": None, "created_at": NOON.isoformat()}
+            self.hooks[hook["id"]] = hook
+        self.hook_secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+        return answer(201, hook | {"secret": self.hook_secret})
 
     def _about(self) -> dict[str, Any]:
         return {
