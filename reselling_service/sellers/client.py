@@ -282,23 +282,11 @@ class SellerClient:
         self, shape: type[Shape], path: str, *, seconds: float | None = None, **query: object
     ) -> Shape:
         given = {name: str(value) for name, value in query.items() if value is not None}
-        answer = await self._call("GET", path, query=given, seconds=seconds)
-        if isinstance(answer, Nothing):
-            raise problem_of(answer)
-        found = answer.read(shape) if answer.succeeded else None
-        if found is None:
-            raise problem_of(_nothing(answer))
-        return found
+        return _shaped(shape, await self._call("GET", path, query=given, seconds=seconds))
 
     async def _post(self, shape: type[Shape], path: str, *, body: bytes = b"") -> Shape:
         headers = {"Content-Type": "application/json"}
-        answer = await self._call("POST", path, headers=headers, body=body or None)
-        if isinstance(answer, Nothing):
-            raise problem_of(answer)
-        found = answer.read(shape) if answer.succeeded else None
-        if found is None:
-            raise problem_of(_nothing(answer))
-        return found
+        return _shaped(shape, await self._call("POST", path, headers=headers, body=body or None))
 
     async def _call(
         self,
@@ -352,6 +340,16 @@ async def _limited(response: httpx.Response) -> bytes:
         if len(body) > LONGEST_BODY:
             raise httpx.ReadError("the body is too long", request=response.request)
     return bytes(body)
+
+
+def _shaped(shape: type[Shape], answer: _Answer | Nothing) -> Shape:
+    """The answer in its shape. Raises SellerProblem where it is none of that."""
+    if isinstance(answer, Nothing):
+        raise problem_of(answer)
+    found = answer.read(shape) if answer.succeeded else None
+    if found is None:
+        raise problem_of(_nothing(answer))
+    return found
 
 
 def _nothing(answer: _Answer) -> Nothing:

@@ -9,6 +9,7 @@ from tests.contract.world import (
     FOR_A_CHANGE,
     PASSWORD,
     PLENTY,
+    Values,
     World,
     fresh_email,
     fresh_name,
@@ -69,7 +70,7 @@ class SellingWorld(World):
         endpoint_id, delivery_ids = self._hooks() if "/webhook" in label else ("", [])
         for_partner = "/partner/" in label
         orders = label == "POST /partner/v1/services"
-        self.values = {
+        self.values = self._of_anybody(label) | {
             "partner_id": [victim.partner["id"]],
             "tariff_id": [(own if for_partner or "/offers" in label else victim).tariff["id"]],
             "tariff_version": [1],
@@ -85,19 +86,24 @@ class SellingWorld(World):
             else [row["client_ref"] for row in services],
             "endpoint_id": [endpoint_id],
             "delivery_id": delivery_ids,
-            "url": [fresh_hook],
-            "by": [5],
-            "reference": [fresh_uuid],
-            "name": [fresh_name, None],
             "from": [row["paid_until"] for row in services],
             "operation_id": [row["id"] for row in done],
             "command_id": [*(row["command_id"] for row in done if row["command_id"]), fresh_uuid],
-            "Idempotency-Key": [fresh_uuid],
             "os": [OS],
             "os_templates": [] if "/load" in label else [[OS]],
             "data_center": [own.data_center["code"]],
             "partner": [victim.partner["name"]],
             "tariff": [own.tariff["code"]],
+        }
+
+    def _of_anybody(self, label: str) -> Values:
+        """What is the same whatever there is."""
+        return {
+            "reference": [fresh_uuid],
+            "name": [fresh_name, None],
+            "Idempotency-Key": [fresh_uuid],
+            "url": [fresh_hook],
+            "by": [5],
             "max_price": [{"amount": PLENTY, "currency": "EUR"}],
             "email": [self.someone["email"] if "/login" in label else fresh_email, None],
             "password": [PASSWORD],

@@ -75,7 +75,8 @@ async def test_suspend_lets_the_guest_power_off_and_resume_brings_back_its_disk(
     async with console(rig.run_folder(guest)) as terminal:
         await terminal.log_in(password=PASSWORD)
         await terminal.read("~ #")
-        await terminal.type("echo treasure >/data/note; echo written")
+        # The terminal repeats what is typed: only the shell says it in one word.
+        await terminal.type("echo treasure >/data/note; sync; echo wri''tten")
         await terminal.read("written\r\n")
 
     loop = asyncio.get_running_loop()

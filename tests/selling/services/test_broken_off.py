@@ -21,15 +21,6 @@ from tests.selling.services.faults import (
 from tests.selling.services.house import Caller, House, vm_of, wait_until
 
 
-@pytest.fixture
-async def ref(house: House, partner: Caller) -> str:
-    """The service_ref of an active service."""
-    body = house.order()
-    await partner.send("/services", body)
-    await house.settle(partner.id)
-    return str(body["service_ref"])
-
-
 async def test_second_suspend_does_not_succeed_before_the_vm_is_stopped(
     house: House, partner: Caller, ref: str
 ) -> None:

@@ -1,10 +1,8 @@
 """Operations that waited for staff: what newer ones make of them, and what a retry still does."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
 from sqlalchemy import text
 
 from selling_service.provisioning.drivers.simulated import FaultKind
@@ -20,23 +18,6 @@ from tests.selling.services.faults import (
     work_until_state,
 )
 from tests.selling.services.house import Caller, House
-
-
-@pytest.fixture
-async def ref(house: House, partner: Caller) -> str:
-    """The service_ref of an active service."""
-    body = house.order()
-    await partner.send("/services", body)
-    await house.settle(partner.id)
-    return str(body["service_ref"])
-
-
-@pytest.fixture
-async def desk(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    """An operator of the provider's."""
-    operator = await house.as_staff()
-    yield operator
-    await operator.aclose()
 
 
 async def get_stuck(house: House, partner: Caller, ref: str, verb: str, call: str, **b: Any) -> Any:

@@ -1,32 +1,13 @@
 """What the provider's staff do over HTTP: terminate, restore, retry; each written down."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
 from sqlalchemy import text
 
 from tests.selling.services.house import Caller, House
 
 RENEWAL = 900
-
-
-@pytest.fixture
-async def ref(house: House, partner: Caller) -> str:
-    """The service_ref of a service that is paid until April."""
-    body = house.order()
-    await partner.send("/services", body)
-    await house.settle(partner.id)
-    return str(body["service_ref"])
-
-
-@pytest.fixture
-async def desk(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    """An operator of the provider's."""
-    operator = await house.as_staff()
-    yield operator
-    await operator.aclose()
 
 
 async def tell(house: House, desk: httpx.AsyncClient, verb: str, body: Any = None) -> Any:

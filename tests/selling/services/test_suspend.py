@@ -17,15 +17,6 @@ from shared.kit.problems import ProblemError
 from tests.selling.services.house import Caller, House, vm_of
 
 
-@pytest.fixture
-async def ref(house: House, partner: Caller) -> str:
-    """The service_ref of an active service."""
-    body = house.order()
-    assert (await partner.send("/services", body)).status_code == 202
-    await house.settle(partner.id)
-    return str(body["service_ref"])
-
-
 async def by_staff(house: House, ref: str, verb: str, actor: Actor) -> None:
     """What the provider's side (staff, clock, ledger) does."""
     async with house.runtime.staff.write() as session:

@@ -13,15 +13,6 @@ from tests.selling.services.house import Caller, House, vm_of
 APRIL, MAY = "2026-04-01T12:00:00Z", "2026-05-01T12:00:00Z"
 
 
-@pytest.fixture
-async def ref(house: House, partner: Caller) -> str:
-    """The service_ref of a service that is paid until April."""
-    body = house.order()
-    await partner.send("/services", body)
-    await house.settle(partner.id)
-    return str(body["service_ref"])
-
-
 async def tell(house: House, partner: Caller, ref: str, verb: str, **body: Any) -> Any:
     answer = await partner.send(f"/services/{ref}/{verb}", body)
     await house.settle(partner.id)

@@ -4,8 +4,6 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from selling_service.ledger.models import BOOKS
 from shared.kit.bookkeeping import Posting
 from shared.kit.ids import new_id
@@ -14,15 +12,6 @@ from tests.selling.services.house import Caller, House, vm_of
 
 APRIL, MAY = "2026-04-01T12:00:00Z", "2026-05-01T12:00:00Z"
 RENEWAL = 900
-
-
-@pytest.fixture
-async def ref(house: House, partner: Caller) -> str:
-    """The service_ref of a service that is paid until April."""
-    body = house.order()
-    await partner.send("/services", body)
-    await house.settle(partner.id)
-    return str(body["service_ref"])
 
 
 async def renew(partner: Caller, ref: str, since: str, **more: Any) -> Any:
