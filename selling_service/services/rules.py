@@ -81,7 +81,7 @@ EFFECTIVE_AT_ONCE = frozenset({K.SUSPEND, K.RESUME, K.RENEW})
 OUTDONE_BY: dict[CommandKind, frozenset[CommandKind]] = {
     K.START: frozenset({K.START, K.STOP, K.RESTART}),
     K.STOP: frozenset({K.START, K.STOP, K.RESTART}),
-    K.RESTART: frozenset({K.STOP}),
+    K.RESTART: frozenset({K.START, K.STOP, K.RESTART}),
     K.RENAME: frozenset({K.RENAME}),
 }
 # While one of these is pending, the clock leaves the service alone and no term is sold.

@@ -46,7 +46,7 @@ async def undo(session: WriteSession, service: ServiceRow, operation: OperationR
         await retain(session, service)
     elif kind is CommandKind.TERMINATE:
         await _live_on(session, service)
-    forget_power(service, operation)
+    await forget_power(session, service, operation)
     if operation.attempts:
         await align_later(session, service)
 
@@ -158,6 +158,7 @@ async def leave_behind(
     for operation in operations:
         if not await drop_job(session, operation):
             continue
+        await forget_power(session, service, operation)
         order = operation.kind == CommandKind.ORDER
         end(session, operation, OperationState.CANCELLED if order else OperationState.SUPERSEDED)
         await session.flush()

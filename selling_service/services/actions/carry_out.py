@@ -77,7 +77,7 @@ async def begin(session: WriteSession, job: Job) -> Assignment | None:
     state = ServiceState(service.state)
     outdone = await queries.is_outdone(session, operation)
     if outdone or not may_run(kind, state=state, suspended=bool(suspensions)):
-        forget_power(service, operation)
+        await forget_power(session, service, operation)
         if kind in ENDING:
             await schedule_expiry(session, service)
         end(session, operation, OperationState.SUPERSEDED)

@@ -151,9 +151,11 @@ def remember_power(service: ServiceRow, operation: OperationRow, wanted: PowerSt
     service.wanted_power = wanted
 
 
-def forget_power(service: ServiceRow, operation: OperationRow) -> None:
-    """Want what was wanted before this operation began, if it has begun."""
-    service.wanted_power = operation.parameters.get("wanted_before", service.wanted_power)
+async def forget_power(session: WriteSession, service: ServiceRow, operation: OperationRow) -> None:
+    """Want what was wanted before this operation began, if it has begun and nothing outdid it."""
+    before = operation.parameters.get("wanted_before")
+    if before is not None and not await queries.is_outdone(session, operation):
+        service.wanted_power = before
 
 
 def move(service: ServiceRow, state: ServiceState) -> None:
@@ -202,7 +204,7 @@ async def supersede_queued(
     ended = []
     for operation in operations:
         if CommandKind(operation.kind) in kinds and await drop_job(session, operation):
-            forget_power(service, operation)
+            await forget_power(session, service, operation)
             end(session, operation, OperationState.SUPERSEDED)
             ended.append(operation)
     return ended

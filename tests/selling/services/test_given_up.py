@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import text
 
 from selling_service.provisioning.drivers.simulated import FaultKind
@@ -71,6 +72,56 @@ async def test_start_that_was_given_up_does_not_undo_a_later_stop(
     assert (await partner.operation(stuck))["state"] == "superseded"
     assert await facts(partner, ref) == ("active", "stopped", "stopped")
     assert (await vm_facts(house, partner, ref))[0] is Power.STOPPED
+
+
+@pytest.mark.parametrize("end", ["retry", "suspend", "cancel"])
+async def test_start_that_was_given_up_does_not_undo_what_two_later_ones_have_left(
+    house: House, partner: Caller, desk: httpx.AsyncClient, ref: str, end: str
+) -> None:
+    path = f"/services/{ref}"
+    await partner.send(f"{path}/stop", {})
+    await finish(house)
+    stuck = await get_stuck(house, partner, ref, "start", "start_vm")
+    for later in ("stop", "start"):
+        await partner.send(f"{path}/{later}", {})
+        await finish_but(house, stuck)
+    if end == "retry":
+        await desk.post(f"/operations/{stuck.json()['id']}/retry")
+    elif end == "cancel":
+        await partner.http.post(f"/commands/{stuck.json()['command_id']}/cancel")
+    else:
+        await partner.send(f"{path}/suspend", {})
+        await finish(house)
+        await partner.send(f"{path}/resume", {})
+    await finish(house)
+    ended = (await partner.operation(stuck))["state"]
+    assert ended == ("cancelled" if end == "cancel" else "superseded")
+    assert await facts(partner, ref) == ("active", "running", "running")
+    assert (await vm_facts(house, partner, ref))[0] is Power.RUNNING
+
+
+async def test_restart_that_was_given_up_does_not_follow_a_later_one(
+    house: House, partner: Caller, desk: httpx.AsyncClient, ref: str
+) -> None:
+    stuck = await get_stuck(house, partner, ref, "restart", "restart_vm")
+    await partner.send(f"/services/{ref}/restart", {})
+    await finish_but(house, stuck)
+    await desk.post(f"/operations/{stuck.json()['id']}/retry")
+    await finish(house)
+    assert (await partner.operation(stuck))["state"] == "superseded"
+    assert await facts(partner, ref) == ("active", "running", "running")
+
+
+async def test_start_that_a_termination_left_behind_is_not_wanted_after_a_restore(
+    house: House, partner: Caller, ref: str
+) -> None:
+    await partner.send(f"/services/{ref}/stop", {})
+    await finish(house)
+    await get_stuck(house, partner, ref, "start", "start_vm")
+    for verb in ("terminate", "restore"):
+        await partner.send(f"/services/{ref}/{verb}", {})
+        await finish(house)
+    assert await facts(partner, ref) == ("active", "stopped", "stopped")
 
 
 async def test_name_that_was_given_up_does_not_come_back_over_a_later_one(
