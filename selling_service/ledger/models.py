@@ -36,6 +36,9 @@ class Entry(EntryColumns, Base):
     tenant_id: Mapped[UUID] = mapped_column("partner_id", ForeignKey("partners.id"), index=True)
 
 
+# An operation names its hold together with the partner, so that it can't be another one's.
+Index("uq_holds_partner_id_id", Hold.tenant_id, Hold.id, unique=True)
+
 # What staff book by hand has a reference of theirs: a doubled click is not a doubled top-up.
 Index(
     "uq_entries_by_hand",

@@ -1,7 +1,7 @@
 """Tables of services, their suspensions, terms, operations and the commands that were received."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Table,
     Text,
     UniqueConstraint,
     text,
@@ -21,6 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from selling_service.database import Base
+from selling_service.ledger.models import Entry, Hold
 from shared.contract.basics import OperationState, ServiceState
 from shared.kit.idempotency import CommandColumns
 
@@ -149,7 +151,9 @@ class OperationRow(Base):
             " = (finished_at IS NOT NULL)",
             name="finished",
         ),
+        UniqueConstraint("partner_id", "id"),
         ForeignKeyConstraint(["partner_id", "service_id"], ["services.partner_id", "services.id"]),
+        ForeignKeyConstraint(["partner_id", "hold_id"], ["holds.partner_id", "holds.id"]),
         Index("ix_operations_service", "service_id", "id"),
         Index(
             "ix_operations_open",
@@ -190,3 +194,14 @@ class ReceivedCommand(CommandColumns, Base):
     tenant_id: Mapped[UUID] = mapped_column(
         "partner_id", ForeignKey("partners.id"), primary_key=True
     )
+
+
+def _tie(table: type[Base], column: str, to: str) -> None:
+    """Let a column of a table that knows nothing of this room name rows of the same partner."""
+    key = ForeignKeyConstraint(["partner_id", column], [f"{to}.partner_id", f"{to}.id"])
+    cast("Table", table.__table__).append_constraint(key)
+
+
+_tie(Hold, "service_id", "services")
+_tie(Entry, "service_id", "services")
+_tie(ReceivedCommand, "operation_id", "operations")

@@ -226,6 +226,8 @@ CREATE TABLE holds (
     CONSTRAINT fk_holds_partner_id_partners FOREIGN KEY(partner_id) REFERENCES partners (id)
 );
 
+CREATE UNIQUE INDEX uq_holds_partner_id_id ON holds (partner_id, id);
+
 CREATE INDEX ix_holds_partner_id ON holds (partner_id);
 
 CREATE INDEX ix_holds_open ON holds (created_at) WHERE state = 'open';
@@ -509,7 +511,9 @@ CREATE TABLE operations (
     CONSTRAINT pk_operations PRIMARY KEY (id),
     CONSTRAINT ck_operations_state CHECK (state IN ('queued', 'running', 'waiting', 'succeeded', 'failed', 'superseded', 'cancelled')),
     CONSTRAINT ck_operations_finished CHECK ((state IN ('succeeded', 'failed', 'superseded', 'cancelled')) = (finished_at IS NOT NULL)),
-    CONSTRAINT fk_operations_partner_id_service_id_services FOREIGN KEY(partner_id, service_id) REFERENCES services (partner_id, id)
+    CONSTRAINT uq_operations_partner_id_id UNIQUE (partner_id, id),
+    CONSTRAINT fk_operations_partner_id_service_id_services FOREIGN KEY(partner_id, service_id) REFERENCES services (partner_id, id),
+    CONSTRAINT fk_operations_partner_id_hold_id_holds FOREIGN KEY(partner_id, hold_id) REFERENCES holds (partner_id, id)
 );
 
 CREATE INDEX ix_operations_service ON operations (service_id, id);
@@ -517,6 +521,12 @@ CREATE INDEX ix_operations_service ON operations (service_id, id);
 CREATE INDEX ix_operations_command ON operations (partner_id, command_id);
 
 CREATE INDEX ix_operations_open ON operations (service_id) WHERE finished_at IS NULL;
+
+ALTER TABLE holds ADD CONSTRAINT fk_holds_partner_id_service_id_services FOREIGN KEY(partner_id, service_id) REFERENCES services (partner_id, id);
+
+ALTER TABLE entries ADD CONSTRAINT fk_entries_partner_id_service_id_services FOREIGN KEY(partner_id, service_id) REFERENCES services (partner_id, id);
+
+ALTER TABLE received_commands ADD CONSTRAINT fk_received_commands_partner_id_operation_id_operations FOREIGN KEY(partner_id, operation_id) REFERENCES operations (partner_id, id);
 
 CREATE FUNCTION entries_zero_sum() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE touched uuid;
