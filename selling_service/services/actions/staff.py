@@ -1,5 +1,6 @@
 """What the provider's staff do with services and operations, each with its audit entry."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -50,9 +51,15 @@ async def resume_service(
 async def terminate_service(
     session: WriteSession, staff: StaffPrincipal, *, service_id: UUID, when: TerminateWhen
 ) -> OperationRow:
-    """Terminate in the provider's name. Raises `not_found`, `wrong_state`."""
+    """Terminate in the provider's name; what the partner has ended is the provider's from then on.
+
+    Raises `not_found`, `wrong_state`.
+    """
     service = await _locked(session, service_id)
-    await _audit(session, staff, "service.terminate", service, when=when)
+    before = {"state": service.state, "terminated_by": service.terminated_by}
+    await _audit(
+        session, staff, "service.terminate", service, before=before, when=when, side=Side.PROVIDER
+    )
     return await terminate(session, service, when=when, side=Side.PROVIDER, wish=_WISH)
 
 
@@ -105,6 +112,16 @@ async def _audit(
     staff: StaffPrincipal,
     action: str,
     service: ServiceRow,
+    *,
+    before: Mapping[str, Any] | None = None,
     **after: Any,  # noqa: ANN401 - whatever JSON can say
 ) -> None:
-    await audit(session, staff, action, object_type="service", object_id=service.id, after=after)
+    await audit(
+        session,
+        staff,
+        action,
+        object_type="service",
+        object_id=service.id,
+        before=before,
+        after=after,
+    )

@@ -13,7 +13,7 @@ from selling_service.services.actions.operations import (
 from selling_service.services.actions.suspend import check_allowed
 from selling_service.services.actions.terms import check_price, renewal_price
 from selling_service.services.models import OperationRow, ServiceRow
-from selling_service.services.rules import Side, may_restore
+from selling_service.services.rules import ENDING, GONE, Side, may_restore
 from shared.contract.basics import CommandKind, ServiceState, TerminateWhen
 from shared.contract.events import EventType
 from shared.contract.services import RestoreRequest
@@ -36,15 +36,17 @@ async def terminate(
 ) -> OperationRow:
     """End the service. Raises `wrong_state`."""
     state = await check_allowed(session, service, CommandKind.TERMINATE)
-    if state in {ServiceState.TERMINATED, ServiceState.DELETED, ServiceState.FAILED}:
+    ended = state is ServiceState.TERMINATED or state in GONE
+    if ended and not (side is Side.PROVIDER and await _may_be_taken_back(session, service)):
         if side is Side.PROVIDER and service.state == ServiceState.TERMINATED:
             # From now on only the provider takes it back: an abusive VM must not be restored.
             service.terminated_by = side
         operation = done_at_once(session, service, CommandKind.TERMINATE, wish)
         await announce(session, service, EventType.TERMINATED, operation)
         return operation
-    # What the provider has scheduled stays the provider's, whoever hastens it.
-    side = Side.PROVIDER if service.terminated_by == Side.PROVIDER else side
+    if service.terminate_at is not None and service.terminated_by == Side.PROVIDER:
+        # What the provider has scheduled stays the provider's, whoever hastens it.
+        side = Side.PROVIDER
     if when is TerminateWhen.PERIOD_END:
         return await _at_period_end(session, service, side, wish)
     await cancel_scheduled(session, service)
@@ -55,11 +57,23 @@ async def terminate(
     return operation
 
 
+async def _may_be_taken_back(session: WriteSession, service: ServiceRow) -> bool:
+    """Whether the end that is on its way is the partner's, who may still cancel it."""
+    pending = await queries.open_operations(session, service.partner_id, service_id=service.id)
+    endings = [row for row in pending if row.kind == CommandKind.TERMINATE]
+    return bool(endings) and endings[-1].parameters.get("side") != Side.PROVIDER
+
+
 async def _at_period_end(
     session: WriteSession, service: ServiceRow, side: Side, wish: Wish
 ) -> OperationRow:
     if service.paid_until is None:
         why = "There is no term yet that could end. Terminate now, or wait until it is active."
+        raise refuse(CommandKind.TERMINATE, ServiceState(service.state), why)
+    pending = await queries.open_operations(session, service.partner_id, service_id=service.id)
+    if any(row.kind in ENDING for row in pending):
+        # The end on its way would swallow the schedule, and with it who has ended the service.
+        why = "A termination or restore is on its way. Terminate now, or schedule when it is done."
         raise refuse(CommandKind.TERMINATE, ServiceState(service.state), why)
     service.terminate_at = service.paid_until
     service.terminated_by = side
@@ -141,7 +155,9 @@ async def _check_restorable(
     if not ending and (service.delete_at is None or service.delete_at <= now):
         why = "The retention is over."
         raise refuse(CommandKind.RESTORE, state, why)
-    terminated_by = ending[-1].parameters.get("side") if ending else service.terminated_by
+    # A restore that is to come first may come to nothing, and leave the earlier end standing.
+    sides = {service.terminated_by, *(row.parameters.get("side") for row in ending)}
+    terminated_by = Side.PROVIDER if Side.PROVIDER in sides else Side.PARTNER
     _check_side(service, terminated_by=terminated_by, side=side)
     if not request.renew and (service.paid_until is None or service.paid_until <= now):
         why = "The paid term is over. Restore it with `renew: true`."
