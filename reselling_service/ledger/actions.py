@@ -43,7 +43,12 @@ async def top_up(
     before = await queries.find_top_up(session, client_id, reference=payment.reference)
     if before is not None:
         return _same(before, payment)
-    posting = Posting(kind=TOP_UP, text=payment.text, reference=payment.reference)
+    posting = Posting(
+        kind=TOP_UP,
+        text=payment.text,
+        reference=payment.reference,
+        currency=payment.currency,
+    )
     await BOOKS.top_up(session, owner=client_id, amount=payment.amount, posting=posting)
     entry = await queries.get_top_up(session, client_id, reference=payment.reference)
     await audit(

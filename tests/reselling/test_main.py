@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import text
 
+from reselling_service.database import TENANT_SETTING
 from reselling_service.main import create_app
 from reselling_service.settings import ResellingSettings
+from reselling_service.worker import run
+from shared.kit.bookkeeping import OtherCurrency
+from shared.kit.runtime import Runtime
 from shared.kit.vault import Vault
 from tests.reselling.house import House, open_house
 from tests.reselling.house_fixtures import house
@@ -60,6 +65,25 @@ async def test_without_a_database_it_says_so_and_answers_503() -> None:
         headers = {"Authorization": "Bearer something"}
         answer = await http.get("/client/v1/me", headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
+async def test_nothing_starts_on_balances_in_another_currency(
+    house: House, reselling_database_url: str
+) -> None:
+    await house.top_up(await house.sign_up("Anna"), 1000)
+    settings = ResellingSettings.model_validate(
+        {
+            "database_url": reselling_database_url,
+            "secret_keys": Vault.new_key(),
+            "currency": "USD",
+        }
+    )
+    app = create_app(settings)
+    with pytest.raises(OtherCurrency, match=r"balances in EUR.*count in USD"):
+        async with app.router.lifespan_context(app):
+            pass
+    with pytest.raises(OtherCurrency):
+        await run(Runtime(settings, tenant_setting=TENANT_SETTING))
 
 
 async def test_every_route_names_its_session_but_those_that_open_one(house: House) -> None:

@@ -10,9 +10,12 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from selling_service.ledger.models import BOOKS
 from selling_service.main import CAPABILITIES, TAGS, create_app
 from selling_service.settings import SellingSettings
+from selling_service.worker import work
 from shared.contract.basics import Edition, Scope
+from shared.kit.bookkeeping import OtherCurrency
 from tests.kit.stage import ManualClock
 from tests.selling.events.stage import open_runtime, seat
 
@@ -114,6 +117,24 @@ async def test_readiness_looks_at_database_migrations_and_worker(
                 old = "UPDATE workers SET seen_at = clock_timestamp() - interval '11 seconds'"
                 await session.execute(text(old))
             assert (await client.get("/readyz")).json()["worker"] is False
+
+
+async def test_nothing_starts_on_balances_in_another_currency(selling_database_url: str) -> None:
+    async with open_runtime(selling_database_url, clock=ManualClock()) as runtime:
+        one = await seat(runtime, name="Reseller A")
+        async with runtime.staff.write() as session:
+            await BOOKS.lock(session, owner=one.partner_id)
+    settings = SellingSettings(
+        database_url=SecretStr(selling_database_url),
+        secret_keys=[SecretStr(Fernet.generate_key().decode())],
+        currency="USD",
+    )
+    app = create_app(settings)
+    with pytest.raises(OtherCurrency, match=r"balances in EUR.*count in USD"):
+        async with app.router.lifespan_context(app):
+            pass
+    with pytest.raises(OtherCurrency):
+        await work(settings)
 
 
 async def test_readiness_sees_a_database_that_is_behind(selling_database_url: str) -> None:

@@ -56,6 +56,7 @@ async def _hold(session: WriteSession, service: Service, command: Command, *, pr
         text=f"{service.tariff_name}, {service.period}: {command.kind}",
         reference=command.id,
         service_id=service.id,
+        currency=service.currency,
     )
     hold = await BOOKS.hold(session, owner=service.client_id, amount=price, posting=posting)
     return hold.id

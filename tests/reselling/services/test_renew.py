@@ -267,3 +267,12 @@ async def test_by_hand_without_money_nothing_is_sent(shop: Shop) -> None:
         await shop.wish(service, actions.renew, BY_STAFF)
     assert await shop.commands(service) == ["order"]
     assert (await shop.service(service.id)).renewed_from is None
+
+
+async def test_price_in_another_currency_than_the_balance_is_not_taken_from_it(shop: Shop) -> None:
+    service, _voice = await shop.built()
+    await execute(shop, "UPDATE services SET currency = 'JPY'")
+    with pytest.raises(ProblemError, match="unavailable"):
+        await shop.wish(service, actions.renew, BY_STAFF)
+    assert await shop.commands(service) == ["order"]
+    assert await shop.available() == LEFT
