@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from reselling_service.database import ResellingRuntime
 from reselling_service.sellers.errors import NOT_A_SELLER, SELLER_UNREACHABLE, SellerProblem
 from reselling_service.sellers.rules import (
+    LONGEST_RETRY_AFTER,
     Accepted,
     CancelReply,
     Heartbeat,
@@ -30,7 +31,6 @@ from reselling_service.sellers.rules import (
     SSELines,
     is_final,
     problem_of,
-    retry_after_seconds,
 )
 from shared.contract.basics import BASE_PATH, IDEMPOTENCY_HEADER, REPLAYED_HEADER, Page
 from shared.contract.events import Event, EventPage
@@ -50,6 +50,7 @@ from shared.contract.webhooks import (
     WebhookEndpointSecret,
 )
 from shared.kit.clock import Clock
+from shared.kit.patience import retry_after_seconds
 from shared.kit.telemetry import current_trace
 
 __all__ = [
@@ -327,7 +328,9 @@ class SellerClient:
 
     def _answer(self, response: httpx.Response, body: bytes) -> _Answer:
         now = self._line.clock.now()
-        wait = retry_after_seconds(response.headers.get("retry-after"), now=now)
+        wait = retry_after_seconds(
+            response.headers.get("retry-after"), now=now, longest=LONGEST_RETRY_AFTER
+        )
         return _Answer(
             status=response.status_code, headers=response.headers, body=body, retry_after=wait
         )

@@ -5,8 +5,7 @@ Knows status codes and our catalogue; speaks no HTTP and keeps no state.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -94,21 +93,6 @@ def circuit(*, retry_at: datetime | None, now: datetime) -> Circuit:
     if retry_at is None:
         return Circuit.CLOSED
     return Circuit.OPEN if now < retry_at else Circuit.HALF_OPEN
-
-
-def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
-    """Seconds of a Retry-After header (a number or a date), at most an hour; None where absent."""
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), LONGEST_RETRY_AFTER)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max((at - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
 
 
 def speaks_our_contract(*, lowest: str, highest: str) -> bool:

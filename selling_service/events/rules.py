@@ -25,7 +25,7 @@ MOST_ATTEMPTS = len(_PAUSES) + 1
 def pause(attempts: int, *, retry_after: float | None) -> float:
     """Seconds until the next attempt after so many, with jitter; at least what was asked for."""
     seconds = _PAUSES[min(attempts, len(_PAUSES)) - 1] * random.uniform(1.0, 1.2)  # noqa: S311 - jitter
-    return max(seconds, min(retry_after or 0.0, LONGEST_RETRY_AFTER))
+    return max(seconds, retry_after or 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,11 @@ aren't followed, an answer's body isn't read.
 """
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -25,9 +23,10 @@ from standardwebhooks import Webhook
 
 from selling_service.database import SellingRuntime
 from selling_service.events.errors import webhook_address
-from selling_service.events.rules import Attempt
+from selling_service.events.rules import LONGEST_RETRY_AFTER, Attempt
 from shared.kit.addresses import is_public, literal_host
 from shared.kit.clock import SystemClock
+from shared.kit.patience import retry_after_seconds
 
 SECONDS = 15.0
 MOST_CONNECTIONS = 50
@@ -174,24 +173,11 @@ def _outcome(response: httpx.Response, *, now: datetime) -> Outcome:
     return Outcome(
         status=response.status_code,
         problem=f"The receiver answered {response.status_code}.",
-        retry_after=_retry_after(response.headers.get("retry-after"), now=now),
+        retry_after=retry_after_seconds(
+            response.headers.get("retry-after"), now=now, longest=LONGEST_RETRY_AFTER
+        ),
     )
 
 
 def _failed(problem: str) -> Outcome:
     return Outcome(status=None, problem=problem, retry_after=None)
-
-
-def _retry_after(value: str | None, *, now: datetime) -> float | None:
-    if value is None:
-        return None
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(value.strip()[:9])
-    with contextlib.suppress(ValueError):
-        at = parsedate_to_datetime(value)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return max((at - now).total_seconds(), 0.0)
-    return None
-
-
-__all__: Sequence[str] = ("Outcome", "Sender", "check_url", "open_sender", "sender_of")

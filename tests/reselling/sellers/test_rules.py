@@ -1,4 +1,4 @@
-"""The pure rules about answers: Retry-After, addresses, back-off of the circuit, event streams."""
+"""The pure rules about sellers: addresses, back-off of the circuit, event streams."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,42 +9,15 @@ from hypothesis import strategies as st
 from reselling_service.sellers.rules import (
     FAILURES_BEFORE_OPEN,
     LONGEST_OPEN_SECONDS,
-    LONGEST_RETRY_AFTER,
     Circuit,
     SSELines,
     after_failure,
     circuit,
     clean_url,
-    retry_after_seconds,
     speaks_our_contract,
 )
 
 NOW = datetime(2031, 5, 1, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("7", 7.0),
-        (" 0 ", 0.0),
-        ("Thu, 01 May 2031 12:00:30 GMT", 30.0),
-        ("Thu, 01 May 2031 11:00:00 GMT", 0.0),
-        ("99999999999999999999", LONGEST_RETRY_AFTER),
-        ("soon", None),
-        ("-5", None),
-        ("٣", None),
-        ("²", None),
-    ],
-)
-def test_retry_after(value: str | None, seconds: float | None) -> None:
-    assert retry_after_seconds(value, now=NOW) == seconds
-
-
-@given(st.text(max_size=40))
-def test_retry_after_never_fails(value: str) -> None:
-    seconds = retry_after_seconds(value, now=NOW)
-    assert seconds is None or 0 <= seconds <= LONGEST_RETRY_AFTER
 
 
 @given(st.text(max_size=60))
