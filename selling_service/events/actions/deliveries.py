@@ -64,7 +64,6 @@ async def record_success(session: WriteSession, attempt: Attempt, *, status: int
     await _record(
         session, attempt, state=DeliveryState.DELIVERED, status=status, problem=None, again_at=None
     )
-    await _note(session, attempt, problem=None)
 
 
 async def record_failure(
@@ -79,7 +78,6 @@ async def record_failure(
     again_at = None if after is None else session.clock.now() + timedelta(seconds=after)
     state = DeliveryState.FAILED if after is None else DeliveryState.PENDING
     await _record(session, attempt, state=state, status=status, problem=problem, again_at=again_at)
-    await _note(session, attempt, problem=problem)
 
 
 async def disable(session: WriteSession, attempt: Attempt, *, status: int, problem: str) -> None:
@@ -88,7 +86,7 @@ async def disable(session: WriteSession, attempt: Attempt, *, status: int, probl
     await session.execute(
         update(WebhookEndpoint)
         .where(WebhookEndpoint.id == attempt.endpoint_id)
-        .values(state=EndpointState.DISABLED, problem=problem)
+        .values(state=EndpointState.DISABLED)
         .execution_options(synchronize_session=False)
     )
 
@@ -129,19 +127,17 @@ async def _record(
     problem: str | None,
     again_at: datetime | None,
 ) -> None:
-    await session.execute(
-        update(WebhookDelivery)
-        .where(WebhookDelivery.id == attempt.delivery_id)
-        .values(state=state, status=status, problem=problem, next_attempt_at=again_at)
-        .execution_options(synchronize_session=False)
-    )
-
-
-async def _note(session: WriteSession, attempt: Attempt, *, problem: str | None) -> None:
+    # The endpoint first: whoever removes it takes its deliveries with it, in that order.
     await session.execute(
         update(WebhookEndpoint)
         .where(WebhookEndpoint.id == attempt.endpoint_id)
         .values(problem=problem)
+        .execution_options(synchronize_session=False)
+    )
+    await session.execute(
+        update(WebhookDelivery)
+        .where(WebhookDelivery.id == attempt.delivery_id)
+        .values(state=state, status=status, problem=problem, next_attempt_at=again_at)
         .execution_options(synchronize_session=False)
     )
 
