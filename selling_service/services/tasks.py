@@ -45,13 +45,15 @@ from shared.kit.db import WriteSession
 from shared.kit.idempotency import forget_answers
 from shared.kit.jobs import Completion, Job, JobLost, Retry, Setback, Task
 
-# A platform that is away is waited for, however long; one that refuses, so often.
+# A platform that is away is waited for, however long; one that refuses, for about five minutes:
+# it must not hold the service's line for ever.
 ALIGN_ATTEMPTS = 10
 FORGET_JOB = "forget_answers"
-_log = structlog.get_logger(__name__)
 FORGET_EVERY = timedelta(hours=1)
 # How often the platform is set right again while suspensions come and go under our hands.
 SETTLE_ROUNDS = 5
+
+_log = structlog.get_logger(__name__)
 
 
 class Operations:

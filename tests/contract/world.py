@@ -6,6 +6,7 @@ changes go to victims that are there for it.
 
 import secrets
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ Values = dict[str, Sequence[Any]]
 
 
 @dataclass
-class World:
+class World(ABC):
     """One service of the pair: its people's tokens, and the real values of what it has.
 
     `values` are by the name of a parameter or field; a function among them makes one, and None
@@ -41,13 +42,13 @@ class World:
     values: Values = field(default_factory=dict)
     to_lose: dict[str, str] = field(default_factory=dict)
 
+    @abstractmethod
     def look(self, label: str) -> None:
         """Read anew what there is, before an operation gets its turn."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_in(self, below: str) -> str:
         """A new session of somebody who may lose it, in the API below this path."""
-        raise NotImplementedError
 
     def session_to_lose(self, label: str) -> str:
         """A token that the next request may end."""

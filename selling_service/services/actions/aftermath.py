@@ -30,7 +30,6 @@ from shared.kit.jobs import enqueue
 DEBT_JOB = "partner_debt"
 PURGE_JOB = "service_purge"
 ALIGN_JOB = "service_align"
-# About five minutes: a platform that refuses for good must not hold the service's line for ever.
 
 
 async def undo(session: WriteSession, service: ServiceRow, operation: OperationRow) -> None:

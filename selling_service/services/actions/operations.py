@@ -25,7 +25,7 @@ from shared.kit.problems import ProblemError
 from shared.kit.telemetry import current_request_id, current_trace
 
 OPERATION_JOB = "operation"
-# At ten minutes between the later ones, about sixteen hours of a platform that is away.
+# At up to ten minutes between the later ones, about half a day of a platform that is away.
 OPERATION_ATTEMPTS = 100
 # A VM that must not run is stopped however long its platform stays away.
 _NEVER_GIVEN_UP = frozenset({CommandKind.SUSPEND, CommandKind.TERMINATE})
