@@ -3,6 +3,7 @@
 from selling_service.database import Base
 from shared.kit.people import (
     AuditColumns,
+    AuditHeadColumns,
     People,
     StaffColumns,
     StaffLockoutColumns,
@@ -26,4 +27,14 @@ class AuditEntry(AuditColumns, Base):
     """What they changed. Rows are added and never touched again."""
 
 
-PEOPLE = People(staff=Staff, sessions=StaffSession, lockouts=StaffLockout, audit=AuditEntry)
+class AuditHead(AuditHeadColumns, Base):
+    """Where the chain of these rows ends."""
+
+
+PEOPLE = People(
+    staff=Staff,
+    sessions=StaffSession,
+    lockouts=StaffLockout,
+    audit=AuditEntry,
+    head=AuditHead,
+)

@@ -27,7 +27,14 @@ FILLED = {
     "suspensions",
     "terms",
 }
-CLOSED_TO_APP = {"staff", "staff_sessions", "staff_lockouts", "audit_entries", "partner_keys"}
+CLOSED_TO_APP = {
+    "staff",
+    "staff_sessions",
+    "staff_lockouts",
+    "audit_entries",
+    "partner_keys",
+    "audit_head",
+}
 
 
 @pytest.fixture

@@ -1,22 +1,23 @@
 """People who log in to run a service: staff with roles, their sessions, and what they changed."""
 
 from shared.kit.people.access import StaffGuard
-from shared.kit.people.auditing import audit
+from shared.kit.people.auditing import audit, redact_audit
 from shared.kit.people.lockouts import Lockouts
 from shared.kit.people.members import change_password, create_member
 from shared.kit.people.principals import Role, StaffPrincipal, Unattended
 from shared.kit.people.tables import (
     AuditColumns,
+    AuditHeadColumns,
     LockoutColumns,
     People,
     StaffColumns,
     StaffLockoutColumns,
     StaffSessionColumns,
-    seal_audit,
 )
 
 __all__ = [
     "AuditColumns",
+    "AuditHeadColumns",
     "LockoutColumns",
     "Lockouts",
     "People",
@@ -30,5 +31,5 @@ __all__ = [
     "audit",
     "change_password",
     "create_member",
-    "seal_audit",
+    "redact_audit",
 ]

@@ -1,4 +1,7 @@
-"""Writes and lists the audit: one entry per change, in the change's own transaction."""
+"""Writes and lists the audit: one entry per change, in the change's own transaction.
+
+The database makes a chain of the entries when they are committed; `chain` verifies it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.ids import new_id
@@ -28,8 +31,8 @@ async def audit(
     object_id: UUID | str,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
-) -> None:
-    """Remember a change, e.g. `partner.block` of a `partner`.
+) -> UUID:
+    """Remember a change, e.g. `partner.block` of a `partner`; the entry's id.
 
     `before` and `after` hold what changed as JSON can say it, dates and ids included; values whose
     name speaks of a password, secret or token are hidden.
@@ -45,6 +48,37 @@ async def audit(
     entry.traceparent = current_trace().header()
     session.add(entry)
     await session.flush()
+    return entry.id
+
+
+async def redact_audit(
+    session: WriteSession,
+    people: People,
+    doer: Doer,
+    entry_ids: Sequence[UUID],
+    *,
+    object_type: str,
+    object_id: UUID | str,
+) -> int:
+    """Take `before` and `after` out of entries about an object, for ever; out of how many.
+
+    That it was done, for which entries and by whom is an entry of its own, `audit.redact`. The
+    chain still verifies: it holds a salted hash of the content, and the salt goes, too. Entries of
+    this same transaction, redacted ones and records of redactions are left as they are.
+    """
+    record = await audit(
+        session,
+        people,
+        doer,
+        "audit.redact",
+        object_type=object_type,
+        object_id=object_id,
+        after={"entries": [str(entry_id) for entry_id in entry_ids]},
+    )
+    statement = text("SELECT audit_redact(:record, :at)")
+    bound = {"record": record, "at": session.clock.now()}
+    done: int = (await session.execute(statement, bound)).scalar_one()
+    return done
 
 
 def _without_secrets(values: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -5,11 +5,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, Integer, LargeBinary, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    FetchedValue,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
-
-from shared.kit.rls import STAFF_ROLE
 
 
 class StaffColumns:
@@ -60,8 +69,19 @@ class StaffLockoutColumns(LockoutColumns):
     __tablename__ = "staff_lockouts"
 
 
+_SEALED = "(number IS NULL) = (hash IS NULL) AND (number IS NULL) = (previous_hash IS NULL)"
+_REDACTED = (
+    "CASE WHEN redacted_at IS NULL THEN redacted_by IS NULL AND salt IS NOT NULL "
+    "ELSE redacted_by IS NOT NULL AND salt IS NULL AND before IS NULL AND after IS NULL END"
+)
+
+
 class AuditColumns:
-    """Who changed what. `actor_id` is a person's where `actor_kind` is staff, null otherwise."""
+    """Who changed what. `actor_id` is a person's where `actor_kind` is staff, null otherwise.
+
+    The database itself numbers and hashes an entry when its transaction commits (`0003`), and lets
+    nothing change afterwards but `before` and `after`, to null and by `audit_redact` only.
+    """
 
     __tablename__ = "audit_entries"
 
@@ -76,6 +96,13 @@ class AuditColumns:
     after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     request_id: Mapped[UUID | None]
     traceparent: Mapped[str] = mapped_column(Text)
+    number: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+    salt: Mapped[bytes | None] = mapped_column(LargeBinary, FetchedValue())
+    content_hash: Mapped[bytes] = mapped_column(LargeBinary, FetchedValue())
+    previous_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    redacted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    redacted_by: Mapped[UUID | None]
 
     @declared_attr.directive
     @classmethod
@@ -84,23 +111,33 @@ class AuditColumns:
         return (
             CheckConstraint(kinds, name="actor_kind"),
             CheckConstraint("(actor_kind = 'staff') = (actor_id IS NOT NULL)", name="actor_id"),
+            CheckConstraint(_SEALED, name="sealed"),
+            CheckConstraint(_REDACTED, name="redacted"),
             Index("ix_audit_entries_object", "object_type", "object_id", "id"),
         )
 
 
+class AuditHeadColumns:
+    """The newest number of the audit's chain and its hash: one row."""
+
+    __tablename__ = "audit_head"
+
+    one: Mapped[bool] = mapped_column(Boolean, primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+    @declared_attr.directive
+    @classmethod
+    def __table_args__(cls) -> tuple[object, ...]:
+        return (CheckConstraint("one", name="one"),)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """The four tables of one service."""
+    """The tables of one service."""
 
     staff: type[StaffColumns]
     sessions: type[StaffSessionColumns]
     lockouts: type[StaffLockoutColumns]
     audit: type[AuditColumns]
-
-
-def seal_audit(table: str = "audit_entries") -> list[str]:
-    """SQL for a migration: staff's login may add to the audit and read it, and nothing else."""
-    return [
-        f"REVOKE ALL ON {table} FROM {STAFF_ROLE}",
-        f"GRANT SELECT, INSERT ON {table} TO {STAFF_ROLE}",
-    ]
+    head: type[AuditHeadColumns]
