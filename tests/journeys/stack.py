@@ -90,7 +90,7 @@ class Stack:
                 make_first_owner(
                     service, self.variables(), login=partial(self.logins.__getitem__, service)
                 )
-            self.start(*(name for name in PROGRAMS if name.startswith(tuple(self.services))))
+            self.start(*self.programs())
             self.wait_until_ready()
             if "selling" in self.services:
                 self.admin.log_in(*self.logins["selling"])
@@ -139,6 +139,18 @@ class Stack:
 
     # ------------------------------------------------------------------------------- processes
 
+    def programs(self) -> list[str]:
+        """Return the names of all processes."""
+        return [name for name in PROGRAMS if name.startswith(tuple(self.services))]
+
+    def command(self, name: str) -> tuple[str, ...]:
+        """Return what a process runs: a module and its arguments."""
+        return (PROGRAMS[name],)
+
+    def environment_of(self, _name: str) -> dict[str, str]:
+        """Return what this process sees."""
+        return self.variables()
+
     def log(self, name: str) -> Path:
         """Return where a process writes."""
         return self.folder / f"{name}.log"
@@ -146,7 +158,12 @@ class Stack:
     def start(self, *names: str) -> None:
         """Start processes that aren't running."""
         for name in names:
-            begin = partial(spawn, PROGRAMS[name], environment=self.variables(), log=self.log(name))
+            begin = partial(
+                spawn,
+                *self.command(name),
+                environment=self.environment_of(name),
+                log=self.log(name),
+            )
             self.processes[name] = self._spawner.submit(begin).result()
 
     def kill(self, *names: str) -> None:

@@ -18,6 +18,7 @@ from selling_service.provisioning.drivers.simulated import Behaviour
 from tests.journeys.behind import behave, one
 from tests.journeys.conftest import MakeStack
 from tests.journeys.invariants import check_all, databases, settle
+from tests.journeys.patient import LONGEST, insist
 from tests.journeys.proxy import Fault, Sent
 from tests.journeys.stack import OS, Shop, Stack
 from tests.journeys.wires import Wire, order_at_once, wired
@@ -29,7 +30,6 @@ SUSPENDS = 30
 KILLS = 20
 CLICKS = 20
 PAUSE = (0.2, 0.8)
-LONGEST = 180  # on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -78,23 +78,6 @@ class Killer:
             "SELECT coalesce(max(extract(epoch FROM started_at)), 0)::float8 FROM workers",
         )
         return found
-
-
-def insist(client: Client, path: str, body: JSON | None, *, key: str | None = None) -> JSON:
-    """Post until there is an answer, as a person does who sees that the page didn't load."""
-    headers = {"Idempotency-Key": key} if key else {}
-    for _ in range(LONGEST * 5):
-        try:
-            answer = client.http.post(path, json=body, headers=headers, timeout=10)
-        except httpx.TransportError:
-            time.sleep(0.2)
-            continue
-        if answer.status_code < 500:
-            assert answer.is_success, answer.text
-            found: JSON = answer.json()
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"no answer to {path}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
