@@ -1,5 +1,6 @@
 """Ends services and takes that back: by the side that ended them, and with money where it must."""
 
+from reselling_service.services import queries
 from reselling_service.services.actions.renewing import schedule, unschedule
 from reselling_service.services.actions.sending import require_built, seller_offset, send
 from reselling_service.services.errors import (
@@ -8,7 +9,7 @@ from reselling_service.services.errors import (
     RENEWAL_NEEDED,
 )
 from reselling_service.services.models import Service
-from reselling_service.services.rules import LIVE, Asker, Life, Side
+from reselling_service.services.rules import LIVE, Asker, Group, Life, Side
 from shared.contract.basics import CommandKind, Money, ServiceState, TerminateWhen
 from shared.contract.services import RestoreRequest, TerminateRequest
 from shared.kit.db import WriteSession
@@ -52,13 +53,13 @@ async def terminate(
 async def restore(
     session: WriteSession, service: Service, asker: Asker, *, with_renewal: bool
 ) -> None:
-    """Take the termination of a locked service back.
+    """Take the termination of a locked service back; a second wish joins one that is under way.
 
     The client takes back only what the client ended; nobody here what the provider ended
     (`not_yours_to_restore`). Where the paid term is over, it takes a renewal at the client's price:
     without `with_renewal` that is `renewal_needed`, with too little money `insufficient_balance`.
     """
-    if service.wanted_life == Life.ACTIVE and service.heard_state in LIVE:
+    if service.wanted_life == Life.ACTIVE and await _lives_or_will(session, service):
         return
     _require_restorable(service, asker)
     paid_until = service.heard_paid_until
@@ -82,6 +83,12 @@ async def restore(
     service.renewed_from = paid_until if over else service.renewed_from
     await session.flush()
     await schedule(session, service)
+
+
+async def _lives_or_will(session: WriteSession, service: Service) -> bool:
+    under_way, last = await queries.find_group(session, service, Group.LIFE)
+    restoring = under_way and last is not None and last.kind == CommandKind.RESTORE
+    return restoring or service.heard_state in LIVE
 
 
 def _require_restorable(service: Service, asker: Asker) -> None:

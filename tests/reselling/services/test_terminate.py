@@ -104,6 +104,15 @@ async def test_what_the_client_ended_becomes_the_staffs_when_they_end_it_too(sho
         await shop.wish(service, actions.restore, BY_CLIENT, with_renewal=False)
 
 
+async def test_repeated_click_on_restore_joins_the_one_under_way(shop: Shop) -> None:
+    service, voice = await shop.built()
+    await shop.wish(service, actions.terminate, when=NOW)
+    await ended(shop, service, voice)
+    await shop.wish(service, actions.restore, BY_CLIENT, with_renewal=False)
+    await shop.wish(service, actions.restore, BY_CLIENT, with_renewal=False)
+    assert await shop.commands(service) == ["order", "terminate", "restore"]
+
+
 async def test_end_that_came_to_nothing_or_was_taken_back_is_renewed_as_before(shop: Shop) -> None:
     service, voice = await shop.built()
     due = await shop.due_at(service)
