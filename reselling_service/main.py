@@ -159,12 +159,7 @@ def main() -> None:
     """Serve until told to stop."""
     settings = get_settings()
     configure_logging(service="reselling", level=settings.log_level, json_lines=settings.log_json)
-    serve(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        trusted_proxies=settings.proxies,
-    )
+    serve(create_app(settings), host=settings.host, port=settings.port, settings=settings)
 
 
 if __name__ == "__main__":

@@ -183,7 +183,7 @@ def main() -> None:
     configure_logging(service="selling", level=settings.log_level, json_lines=settings.log_json)
     host = os.environ.get("SELLING_HOST", "127.0.0.1")
     port = int(os.environ.get("SELLING_PORT", "8001"))
-    serve(create_app(settings), host=host, port=port, trusted_proxies=settings.proxies)
+    serve(create_app(settings), host=host, port=port, settings=settings)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from reselling_service.sellers.models import Seller
 from reselling_service.sellers.rules import Circuit, circuit, clean_url
 from shared.contract.basics import CurrencyCode, Input, Output, Timestamp, shown
 from shared.kit.clock import Clock
+from shared.kit.text import Line
 
 _URL = "https://provider.example.com"
 _KEY = "tps_0196f0c47c1d7c5e9c573d4f6a1b2c3d_and-its-secret"
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Name = Annotated[Line, Field(max_length=100)]
 SellerURL = Annotated[
     str,
     StringConstraints(max_length=500),

@@ -68,6 +68,11 @@ METHOD_NOT_ALLOWED = ProblemType("method_not_allowed", 405, "Method not allowed"
 MALFORMED_REQUEST = ProblemType("malformed_request", 400, "The request can't be read")
 INVALID_REQUEST = ProblemType("invalid_request", 422, "The request isn't valid", refused=True)
 BODY_TOO_LARGE = ProblemType("body_too_large", 413, "The body is too large")
+REQUEST_TOO_SLOW = ProblemType("request_too_slow", 408, "The request came too slowly")
+ENCODING_NOT_SUPPORTED = ProblemType(
+    "encoding_not_supported", 415, "The body may not be compressed"
+)
+HEADERS_TOO_LARGE = ProblemType("headers_too_large", 431, "The headers are too many or too large")
 RATE_LIMITED = ProblemType("rate_limited", 429, "Too many requests")
 TOO_MANY_STREAMS = ProblemType("too_many_streams", 429, "Too many open streams")
 INTERNAL_ERROR = ProblemType("internal_error", 500, "Something went wrong at our side")

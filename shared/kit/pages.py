@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.staticfiles import StaticFiles
 
+from shared.kit.headers import POLICY, page_policy
 from shared.kit.openapi import Document, operations, problem_codes
 
 # Relative, so that the pages also work behind a proxy that serves them under another path.
@@ -34,7 +35,7 @@ def install_pages(app: FastAPI) -> None:
 @_pages.get("/docs", response_class=HTMLResponse)
 async def docs(request: Request) -> HTMLResponse:
     """Swagger UI: read and try out."""
-    return get_swagger_ui_html(
+    page = get_swagger_ui_html(
         openapi_url=_OPENAPI,
         title=request.app.title,
         swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
@@ -42,18 +43,20 @@ async def docs(request: Request) -> HTMLResponse:
         swagger_favicon_url=_NO_ICON,
         swagger_ui_parameters=_SWAGGER,
     )
+    return _with_policy(page, writes_styles=True)
 
 
 @_pages.get("/redoc", response_class=HTMLResponse)
 async def redoc(request: Request) -> HTMLResponse:
     """ReDoc: the same on one long page."""
-    return get_redoc_html(
+    page = get_redoc_html(
         openapi_url=_OPENAPI,
         title=request.app.title,
         redoc_js_url=f"{_ASSETS}/redoc.standalone.js",
         redoc_favicon_url=_NO_ICON,
         with_google_fonts=False,
     )
+    return _with_policy(page, writes_styles=True)
 
 
 @_pages.get("/problems", response_class=HTMLResponse)
@@ -61,13 +64,22 @@ async def problems(request: Request) -> HTMLResponse:
     """Every problem of this service, with the routes that may answer it."""
     document = request.app.openapi()
     page = _templates.get_template("problems.html")
-    return HTMLResponse(
+    answer = HTMLResponse(
         page.render(
             title=document["info"]["title"],
             problems=[body["value"] for body in document["components"]["examples"].values()],
             answered_by=_answered_by(document),
         )
     )
+    return _with_policy(answer)
+
+
+def _with_policy(page: HTMLResponse, *, writes_styles: bool = False) -> HTMLResponse:
+    """The page, which may run what it is made of and nothing else."""
+    html = bytes(page.body).decode()
+    page.headers[POLICY] = page_policy(html, writes_styles=writes_styles)
+    page.headers["Cache-Control"] = "no-cache"
+    return page
 
 
 def _answered_by(document: Document) -> dict[str, list[tuple[str, str]]]:

@@ -3,14 +3,19 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Sequence
+import ssl
 
 import uvicorn
 from fastapi import FastAPI
 
+from shared.kit.connections import Limits, guarded
 from shared.kit.jobs import Worker
+from shared.kit.settings import ServiceSettings
 
 STOP_SECONDS = 10
+# Longer than the reseller's client keeps a connection (15 s): it shall not meet our end of it.
+KEEP_ALIVE_SECONDS = 20
+BACKLOG = 512
 
 
 class Server(uvicorn.Server):
@@ -25,30 +30,46 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(app: FastAPI, *, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> None:
+def serve(app: FastAPI, *, host: str, port: int, settings: ServiceSettings) -> None:
     """Serve until SIGTERM or SIGINT; answers that have begun have 10 s to end."""
-    config = configure(app, host=host, port=port, trusted_proxies=trusted_proxies)
+    config = configure(app, host=host, port=port, settings=settings)
     Server(config, stopping=app.state.stopping).run()
 
 
 def configure(
-    app: FastAPI, *, host: str, port: int, trusted_proxies: Sequence[str]
+    app: FastAPI, *, host: str, port: int, settings: ServiceSettings, limits: Limits | None = None
 ) -> uvicorn.Config:
-    """How the server runs. Only `trusted_proxies` (addresses, networks) may say who asks."""
+    """How the server runs. Only trusted proxies (addresses, networks) may say who asks."""
     return uvicorn.Config(
         app,
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=guarded(limits or limits_of(settings)),
         ws="none",
         # The edge writes the access log, and logging is set up by then.
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(trusted_proxies),
-        forwarded_allow_ips=list(trusted_proxies),
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=settings.proxies,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
+        backlog=BACKLOG,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+        ssl_ca_certs=str(settings.tls_client_ca) if settings.tls_client_ca else None,
+        # Those who show none are let in; a key may still want one.
+        ssl_cert_reqs=ssl.CERT_OPTIONAL if settings.tls_client_ca else ssl.CERT_NONE,
+    )
+
+
+def limits_of(settings: ServiceSettings) -> Limits:
+    """The limits of connections that can be set, with the others as they are."""
+    return Limits(
+        connections=settings.max_connections,
+        connections_per_address=settings.max_connections_per_address,
+        proxies=settings.proxies,
     )
 
 

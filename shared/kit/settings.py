@@ -1,5 +1,6 @@
 """What can be set for either service, from the environment: databases, secrets, logs, sandbox."""
 
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, model_validator
@@ -42,6 +43,19 @@ class ServiceSettings(BaseSettings):
     worker_concurrency: int = Field(default=16, ge=1, le=200)
     worker_lease_seconds: float = Field(default=30.0, gt=0.1)
     max_body_bytes: int = 1_000_000
+    max_connections: int = Field(
+        default=1000, ge=1, description="Open connections of one process; more are turned away."
+    )
+    max_connections_per_address: int = Field(
+        default=500, ge=1, description="Of these from one address that is no trusted proxy's."
+    )
+    tls_certificate: Path | None = Field(
+        default=None, description="PEM: the certificate with its chain. Set: HTTPS is spoken."
+    )
+    tls_key: Path | None = Field(default=None, description="PEM: the key of the certificate.")
+    tls_client_ca: Path | None = Field(
+        default=None, description="PEM: who signs clients' certificates. They may be shown, then."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -52,6 +66,16 @@ class ServiceSettings(BaseSettings):
                 if isinstance(given, str):
                     values[name] = [part.strip() for part in given.split(",") if part.strip()]
         return values
+
+    @model_validator(mode="after")
+    def _tls_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            message = "tls_certificate and tls_key belong together: set both or neither"
+            raise ValueError(message)
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            message = "tls_client_ca needs tls_certificate and tls_key"
+            raise ValueError(message)
+        return self
 
     @property
     def proxies(self) -> list[str]:

@@ -1,41 +1,48 @@
-"""Types of text that people send: what a database can't keep or a terminal obeys is refused."""
+"""Types of text that people send: what a database can't keep or a reader can't see is refused.
+
+Text is kept as NFC, so that what looks the same is the same. Characters that only turn the line
+around or take no room (bidirectional controls, zero-width spaces) make one name look like another:
+they are refused. Joiners stay, which Persian and Indian scripts need.
+"""
 
 import re
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_CONTROLS_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_UNSEEN = r"\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+_ONE_LINE = rf"\u0000-\u001f\u007f-\u009f\u2028\u2029{_UNSEEN}"
+_SOME_LINES = rf"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f{_UNSEEN}"
+_CONTROLS = re.compile(f"[{_ONE_LINE}\U000e0000-\U000e007f]")
+_CONTROLS_BUT_LINES = re.compile(f"[{_SOME_LINES}\U000e0000-\U000e007f]")
 
 
 def _one_line(value: str) -> str:
     if _CONTROLS.search(value):
-        message = "control characters and line breaks aren't allowed here"
+        message = "control characters, invisible ones and line breaks aren't allowed here"
         raise ValueError(message)
-    return value
+    return unicodedata.normalize("NFC", value)
 
 
 def _some_lines(value: str) -> str:
     if _CONTROLS_BUT_LINES.search(value):
-        message = "control characters aren't allowed here"
+        message = "control characters and invisible ones aren't allowed here"
         raise ValueError(message)
-    return value
+    return unicodedata.normalize("NFC", value)
 
 
 Line = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(_one_line),
-    Field(json_schema_extra={"pattern": r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"}),
+    Field(json_schema_extra={"pattern": f"^[^{_ONE_LINE}]*$"}),
 ]
 Lines = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=4000),
     AfterValidator(_some_lines),
-    Field(
-        json_schema_extra={"pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"}
-    ),
+    Field(json_schema_extra={"pattern": f"^[^{_SOME_LINES}]*$"}),
 ]
 # Not stripped, and of any characters but NUL, which C libraries take for the end.
 Password = Annotated[

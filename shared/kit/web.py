@@ -14,11 +14,12 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 
 from shared.contract import problems as catalogue
 from shared.contract.basics import BASE_PATH, CONTRACT_HEADER, CONTRACT_VERSION, REQUEST_ID_HEADER
 from shared.contract.problems import PROBLEM_MEDIA_TYPE, ProblemType
+from shared.kit.bodies import Gone, read_body
+from shared.kit.headers import shield
 from shared.kit.openapi import API, operation_id
 from shared.kit.pages import install_pages
 from shared.kit.problems import ProblemError, declare, install_problem_handlers, problem_response
@@ -36,8 +37,17 @@ _SECONDS = Histogram("tandem_http_seconds", "Time to the first byte", ["method",
 
 
 # What routes needn't declare themselves: any may answer so.
-_FROM_THE_EDGE = declare(catalogue.BODY_TOO_LARGE, catalogue.INTERNAL_ERROR)
-_FROM_EVERY_ROUTE = {**_FROM_THE_EDGE, **declare(catalogue.UNAVAILABLE)}
+_FROM_THE_EDGE = declare(
+    catalogue.REQUEST_TOO_SLOW,
+    catalogue.BODY_TOO_LARGE,
+    catalogue.ENCODING_NOT_SUPPORTED,
+    catalogue.HEADERS_TOO_LARGE,
+    catalogue.INTERNAL_ERROR,
+)
+_FROM_EVERY_ROUTE = {
+    **_FROM_THE_EDGE,
+    **declare(catalogue.MALFORMED_REQUEST, catalogue.UNAVAILABLE),
+}
 
 
 class Edge:
@@ -70,6 +80,7 @@ class Edge:
                     out["traceparent"] = trace.header()
                     # What a dependency wants on every answer, also on problems and raw responses.
                     out.update(scope.get("answer_headers", {}))
+                    shield(out, secure=scope.get("scheme") == "https")
                     if scope["path"].startswith(BASE_PATH):
                         out[CONTRACT_HEADER] = CONTRACT_VERSION
                     _count(scope, status, began)
@@ -85,22 +96,14 @@ class Edge:
                 await _problem(answer, scope, "Try again; quote the request_id when you report it.")
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
-        length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._max_body:
-            await _too_large(send, scope, self._max_body)
-            return
-        seen = 0
-
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._max_body:
-                # The only error that FastAPI passes on while it reads a body.
-                raise HTTPException(catalogue.BODY_TOO_LARGE.status)
-            return message
-
-        await self._app(scope, counted, send)
+        try:
+            given = await read_body(scope["method"], headers, receive, most=self._max_body)
+        except ProblemError as problem:
+            await _send(send, scope, problem)
+        except Gone:
+            _log.info("http.gone", path=scope["path"])
+        else:
+            await self._app(scope, given, send)
 
 
 def _route(scope: Scope) -> str:
@@ -126,15 +129,11 @@ async def _problem(send: Send, scope: Scope, detail: str) -> None:
     await _send(send, scope, ProblemError(catalogue.INTERNAL_ERROR, detail))
 
 
-async def _too_large(send: Send, scope: Scope, most: int) -> None:
-    detail = f"At most {most} bytes are taken."
-    await _send(send, scope, ProblemError(catalogue.BODY_TOO_LARGE, detail))
-
-
 async def _send(send: Send, scope: Scope, error: ProblemError) -> None:
     response = JSONResponse(
         error.body(scope["path"]).model_dump(mode="json"),
         status_code=error.type.status,
+        headers=error.headers,
         media_type=PROBLEM_MEDIA_TYPE,
     )
     await response(scope, _nothing, send)

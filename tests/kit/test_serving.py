@@ -1,10 +1,15 @@
 """Who asks is the address that connects, or what a trusted proxy says of it."""
 
+from ipaddress import ip_network
+
 import httpx
 import pytest
 from fastapi import FastAPI, Request
+from pydantic import SecretStr
 
 from shared.kit.serving import configure
+from shared.kit.settings import ServiceSettings
+from shared.kit.vault import Vault
 
 app = FastAPI()
 
@@ -25,7 +30,12 @@ async def who(request: Request) -> str:
     ],
 )
 async def test_only_a_trusted_proxy_says_who_asks(trusted: list[str], seen: str) -> None:
-    config = configure(app, host="127.0.0.1", port=0, trusted_proxies=trusted)
+    settings = ServiceSettings(
+        database_url=SecretStr("postgresql+asyncpg:///nowhere"),
+        secret_keys=[SecretStr(Vault.new_key())],
+        trusted_proxies=[ip_network(network) for network in trusted],
+    )
+    config = configure(app, host="127.0.0.1", port=0, settings=settings)
     config.load()
     transport = httpx.ASGITransport(config.loaded_app, client=("10.0.0.9", 1))
     # The first of the two was made up by the one who asks.

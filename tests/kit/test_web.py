@@ -252,5 +252,6 @@ async def test_health_readiness_and_figures(
 async def test_the_description_of_the_api_is_whole(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     assert document["info"]["title"] == "Words"
-    assert set(document["paths"]["/readyz"]["get"]["responses"]) == {"200", "413", "500", "503"}
+    edge = {"408", "413", "415", "431", "500"}
+    assert set(document["paths"]["/readyz"]["get"]["responses"]) == {"200", "503", *edge}
     assert (await client.get("/docs")).status_code == 200
