@@ -57,7 +57,9 @@ def examine(home: Home, environment: Mapping[str, str]) -> Iterator[Finding]:
         if service in embedded and not status.runs:
             yield _asleep(f"{service} database")
             continue
-        url = environment[f"{service.upper()}_DATABASE_URL"]
+        prefix = service.upper()
+        staff = environment.get(f"{prefix}_STAFF_DATABASE_URL")
+        url = staff or environment[f"{prefix}_DATABASE_URL"]
         yield from asyncio.run(_database(service, url))
         if status.runs:
             yield _ready(status, service)

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from pydantic import SecretStr
 from sqlalchemy import exists, select
 
 from reselling_service import database as reselling
@@ -21,6 +20,7 @@ from shared.kit.runtime import Runtime
 
 CreateStaff = Callable[..., Awaitable[UUID]]
 Login = tuple[str, str]
+_OTHER_SETTINGS = ("SECRET_KEYS", "SANDBOX", "ALLOW_POWERFUL_LOGIN")
 
 
 def make_first_owner(
@@ -31,21 +31,23 @@ def make_first_owner(
     The service's variables come from `environment`; only then `login` is asked for e-mail and
     password.
     """
-    url = SecretStr(environment[f"{service.upper()}_DATABASE_URL"])
-    keys = [
-        SecretStr(key) for key in environment[f"{service.upper()}_SECRET_KEYS"].split(",") if key
-    ]
-    asyncio.run(_SERVICES[service](url, keys, login))
+    wanted = ("DATABASE_URL", "APP_DATABASE_URL", "STAFF_DATABASE_URL", *_OTHER_SETTINGS)
+    known = {
+        name.lower(): environment[f"{service.upper()}_{name}"]
+        for name in wanted
+        if environment.get(f"{service.upper()}_{name}")
+    }
+    asyncio.run(_SERVICES[service](known, login))
 
 
-async def _selling(url: SecretStr, keys: list[SecretStr], login: Callable[[], Login]) -> None:
-    settings = SellingSettings(database_url=url, secret_keys=keys)
+async def _selling(known: Mapping[str, str], login: Callable[[], Login]) -> None:
+    settings = SellingSettings.model_validate(known)
     runtime = selling.SellingRuntime(settings, tenant_setting=selling.TENANT_SETTING)
     await _make(runtime, people=SELLING_PEOPLE, create=create_selling_staff, login=login)
 
 
-async def _reselling(url: SecretStr, keys: list[SecretStr], login: Callable[[], Login]) -> None:
-    settings = ResellingSettings(database_url=url, secret_keys=keys)
+async def _reselling(known: Mapping[str, str], login: Callable[[], Login]) -> None:
+    settings = ResellingSettings.model_validate(known)
     runtime = reselling.ResellingRuntime(settings, tenant_setting=reselling.TENANT_SETTING)
     await _make(runtime, people=RESELLING_PEOPLE, create=create_reselling_staff, login=login)
 

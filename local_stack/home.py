@@ -118,7 +118,8 @@ class Home:
         """Return what the services' processes see.
 
         Weakest first: defaults, generated secrets, the file `.env` beside us, `given` (by default
-        this process's own variables). Without a database's URL it is the embedded one's.
+        this process's own variables). Without a database's URL it is the embedded one's, with a
+        login of its own for each role; whoever owns the server migrates, and does nothing else.
         """
         given = os.environ if given is None else given
         known = {
@@ -132,7 +133,7 @@ class Home:
             host, port = known[f"{prefix}_HOST"], read_port(known, name)
             known.setdefault(f"{prefix}_PUBLIC_URL", f"http://{reachable(host)}:{port}")
             if not known.get(f"{prefix}_DATABASE_URL"):
-                known[f"{prefix}_DATABASE_URL"] = self.postgres().url(name)
+                known.update(self._embedded(name))
         return {**guest_variables(known), **known}
 
     def needs_postgres(self, environment: Mapping[str, str]) -> list[str]:
@@ -140,8 +141,18 @@ class Home:
         return [
             name
             for name in SERVICES
-            if environment.get(f"{name.upper()}_DATABASE_URL") == self.postgres().url(name)
+            if environment.get(f"{name.upper()}_OWNER_DATABASE_URL") == self.postgres().url(name)
         ]
+
+    def _embedded(self, name: str) -> dict[str, str]:
+        server, prefix = self.postgres(), name.upper()
+        app = server.url(name, user=f"{name}_app")
+        return {
+            f"{prefix}_DATABASE_URL": app,
+            f"{prefix}_APP_DATABASE_URL": app,
+            f"{prefix}_STAFF_DATABASE_URL": server.url(name, user=f"{name}_staff"),
+            f"{prefix}_OWNER_DATABASE_URL": server.url(name),
+        }
 
     def _defaults(self) -> dict[str, str]:
         found = {"SELLING_QEMU_DIRECTORY": str(self.folder.resolve() / "qemu")}

@@ -5,6 +5,7 @@ the folder's lock, writes what it does to `state.json`, and takes everything wit
 also when it is killed.
 """
 
+import asyncio
 import contextlib
 import json
 import os
@@ -22,6 +23,7 @@ from local_stack.first_owners import make_first_owner
 from local_stack.home import PROGRAMS, SERVICES, SUPERVISOR, Home
 from local_stack.postgres import EmbeddedPostgres
 from local_stack.processes import Known, spawn, write_whole
+from shared.kit.logins import make_logins
 
 LOOK_SECONDS = 0.1
 FIRST_PAUSE = 0.2
@@ -47,7 +49,11 @@ class Program:
         if self.process is None:
             if time.monotonic() < self._next:
                 return False
-            self.process = spawn(PROGRAMS[self.name], environment=os.environ, log=self.log)
+            # Who owns the databases is no affair of those who serve.
+            known = {
+                name: os.environ[name] for name in os.environ if "_OWNER_DATABASE_" not in name
+            }
+            self.process = spawn(PROGRAMS[self.name], environment=known, log=self.log)
             self._began = time.monotonic()
             return True
         code = self.process.poll()
@@ -114,6 +120,8 @@ class Supervisor:
             prefix = name.upper()
             url = os.environ.get(f"{prefix}_OWNER_DATABASE_URL")
             migrations.upgrade(name, url=url or os.environ[f"{prefix}_DATABASE_URL"])
+            if url and os.environ.get(f"{prefix}_APP_DATABASE_URL"):
+                asyncio.run(make_logins(prefix, os.environ))
 
     def _make_owners(self) -> None:
         self._write("making the first logins")

@@ -2,7 +2,11 @@
 
 `python -m shared.kit.logins SELLING` reads SELLING_OWNER_DATABASE_URL (who may create roles), and
 makes who SELLING_APP_DATABASE_URL and SELLING_STAFF_DATABASE_URL name, with their passwords. Doing
-it again sets the passwords anew. It runs after the migrations, which make the roles.
+it again sets the passwords anew. It runs after the migrations, which make the roles. A URL without
+a password makes a login without one, for servers that ask for none (a private socket).
+
+Roles belong to the whole server, so that with both halves on one server each half's logins could
+enter the other's database: where the owner may, nobody but these logins is let in any more.
 """
 
 import asyncio
@@ -22,6 +26,17 @@ _EXISTS = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)"
 _CREATE = "SELECT format('CREATE ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)"
 _ALTER = "SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)"
 _GRANT = "SELECT format('GRANT %I TO %I', $1::text, $2::text)"
+_NO_POWERS = """
+SELECT format(
+    'ALTER ROLE %I NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS', $1::text
+) FROM pg_roles WHERE rolname = $1
+AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)
+"""
+_CLOSE = """
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', datname) FROM pg_database
+WHERE datname = current_database() AND pg_has_role(current_user, datdba, 'USAGE')
+"""
+_OPEN = "SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), $1::text)"
 _OTHERS = """
 SELECT format('REVOKE %I FROM %I', role.rolname, member.rolname)
 FROM pg_auth_members
@@ -52,15 +67,28 @@ async def make_logins(prefix: str, environment: Mapping[str, str]) -> list[str]:
             for statement in (*_SILENCE, _ONE_AT_A_TIME):
                 await connection.execute(statement)
             for role, login in found.items():
-                await _make(connection, login["user"], login["password"], role=role)
+                await _make(connection, login["user"], login.get("password"), role=role)
+            await _close(connection, *(login["user"] for login in found.values()))
     finally:
         await connection.close()
     return [login["user"] for login in found.values()]
 
 
-async def _make(connection: Connection, name: str, password: str, *, role: str) -> None:
+async def _close(connection: Connection, *names: str) -> None:
+    """Let only these into the database, besides its owner."""
+    statement = await connection.fetchval(_CLOSE)
+    if statement is not None:
+        await connection.execute(statement)
+        for name in names:
+            await connection.execute(await connection.fetchval(_OPEN, name))
+
+
+async def _make(connection: Connection, name: str, password: str | None, *, role: str) -> None:
     statement = _ALTER if await connection.fetchval(_EXISTS, name) else _CREATE
     await connection.execute(await connection.fetchval(statement, name, password))
+    powers = await connection.fetchval(_NO_POWERS, name)
+    if powers is not None:
+        await connection.execute(powers)
     await connection.execute(await connection.fetchval(_GRANT, role, name))
     for other in await connection.fetch(_OTHERS, name, role):
         await connection.execute(other[0])

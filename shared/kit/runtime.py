@@ -16,6 +16,7 @@ from shared.kit.hints import Hints
 from shared.kit.rls import APP_ROLE, STAFF_ROLE
 from shared.kit.settings import ServiceSettings
 from shared.kit.vault import Vault
+from shared.kit.walls import check_walls, guard
 
 _log = structlog.get_logger(__name__)
 _CLOCK_POLL_SECONDS = 0.2
@@ -32,7 +33,8 @@ class Runtime(Generic[S]):
         self.clock: Clock = clock or (SandboxClock() if settings.sandbox else SystemClock())
         self.vault = Vault([key.get_secret_value() for key in settings.secret_keys])
         url = settings.database_url.get_secret_value()
-        self.hints = Hints(url)
+        app, staff = settings.app_database_url, settings.staff_database_url
+        self.hints = Hints(app.get_secret_value() if app else url)
         context = Context(
             clock=self.clock, vault=self.vault, hints=self.hints, currency=settings.currency
         )
@@ -46,14 +48,17 @@ class Runtime(Generic[S]):
                 pool_size=settings.pool_size,
             )
 
-        app, staff = settings.app_database_url, settings.staff_database_url
         self.app = database(app.get_secret_value() if app else None, APP_ROLE)
         self.staff = database(staff.get_secret_value() if staff else None, STAFF_ROLE)
+        if settings.guards_walls:
+            guard(self.app.engine, role=APP_ROLE, prefix=settings.prefix)
+            guard(self.staff.engine, role=STAFF_ROLE, prefix=settings.prefix)
         self._following: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Connected while the block runs."""
+        """Connected while the block runs. Raises WallsCanFall for a login with too much power."""
+        await check_walls(self.app, self.staff)
         await self.hints.start()
         if isinstance(self.clock, SandboxClock):
             await self._set(self.clock)

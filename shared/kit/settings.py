@@ -12,9 +12,11 @@ from shared.contract.basics import CurrencyCode
 class ServiceSettings(BaseSettings):
     """Settings that both services have. The prefix of the variables is the service's.
 
-    `database_url` is a SQLAlchemy URL. With that alone, its login must be a member of the roles
-    `tandem_app` and `tandem_staff`, which each connection takes on; with `app_database_url` and
-    `staff_database_url`, those logins are members of one role each and can't become another.
+    `app_database_url` and `staff_database_url` are SQLAlchemy URLs whose logins are members of one
+    role each, `tandem_app` and `tandem_staff`, and can't become another; `database_url`, for
+    wake-ups, is the first of them. With `database_url` alone its login is a member of both roles,
+    which each connection takes on: it could also take on the other one, and so is refused outside
+    the sandbox.
     """
 
     model_config = SettingsConfigDict(env_file=None, extra="ignore", hide_input_in_errors=True)
@@ -23,6 +25,11 @@ class ServiceSettings(BaseSettings):
     app_database_url: SecretStr | None = None
     staff_database_url: SecretStr | None = None
     owner_database_url: SecretStr | None = None
+    allow_powerful_login: bool = Field(
+        default=False,
+        description="Serve with a database login that could switch row-level security off. For "
+        "development only.",
+    )
     secret_keys: Annotated[list[SecretStr], NoDecode] = Field(
         min_length=1, description="Fernet keys, newest first, separated by commas."
     )
@@ -76,6 +83,16 @@ class ServiceSettings(BaseSettings):
             message = "tls_client_ca needs tls_certificate and tls_key"
             raise ValueError(message)
         return self
+
+    @property
+    def guards_walls(self) -> bool:
+        """Whether logins that could switch row-level security off are refused."""
+        return not (self.sandbox or self.allow_powerful_login)
+
+    @property
+    def prefix(self) -> str:
+        """How the names of this service's variables begin, e.g. `SELLING_`."""
+        return self.model_config["env_prefix"]
 
     @property
     def proxies(self) -> list[str]:

@@ -132,6 +132,8 @@ class Stack:
             found[f"{prefix}_PUBLIC_URL"] = self.urls[name]
             found[f"{prefix}_SANDBOX"] = str(self.sandbox).lower()
             found[f"{prefix}_POOL_SIZE"] = "8"
+            # The tests' databases are opened as a superuser; tests/isolation does it properly.
+            found[f"{prefix}_ALLOW_POWERFUL_LOGIN"] = "true"
         found["SELLING_PLATFORM"] = self.platform
         found["SELLING_QEMU_DIRECTORY"] = str(self.folder / "qemu")
         found["SELLING_QEMU_STOP_GRACE_SECONDS"] = "1"

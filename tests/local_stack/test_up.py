@@ -11,6 +11,7 @@ import pytest
 
 from local_stack.processes import wait_until
 from local_stack.stack import port_problem
+from tests.journeys.behind import rows
 from tests.local_stack.pairs import Pair
 from tests.local_stack.test_postgres import lives
 
@@ -56,6 +57,13 @@ def test_status_and_doctor_find_nothing_wrong(pair: Pair) -> None:
     wrong = [line for line in said.splitlines() if line.startswith("not ")]
     assert wrong == [], said
     assert "selling worker: 1 with a heartbeat" in said
+
+
+def test_every_process_has_a_login_that_is_bound_to_its_role(pair: Pair) -> None:
+    who = "SELECT DISTINCT datname || ' as ' || usename AS login FROM pg_stat_activity"
+    where = "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    seen = {row["login"] for row in rows(pair.home.postgres().url("postgres"), f"{who} {where}")}
+    assert seen == {f"{name} as {name}_{role}" for name in SERVICES for role in ("app", "staff")}
 
 
 def test_crashed_processes_are_started_again(tmp_path: Path) -> None:

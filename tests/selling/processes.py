@@ -22,6 +22,7 @@ def variables_for(url: str) -> dict[str, str]:
         "SELLING_SECRET_KEYS": Fernet.generate_key().decode(),
         "SELLING_PORT": str(free_port()),
         "SELLING_POOL_SIZE": "5",
+        "SELLING_ALLOW_POWERFUL_LOGIN": "true",  # the tests' databases are opened as a superuser
     }
 
 
