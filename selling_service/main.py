@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI
 
 from selling_service.catalog import routes as catalog
 from selling_service.database import TENANT_SETTING, RuntimeDep
+from selling_service.desk import routes as desk
 from selling_service.events import routes as events
 from selling_service.ledger import routes as ledger
 from selling_service.ledger.models import BOOKS
@@ -27,6 +28,7 @@ from shared.contract.basics import BASE_PATH, CONTRACT_VERSION
 from shared.contract.offers import About
 from shared.contract.problems import (
     ADDRESS_NOT_ALLOWED,
+    GIVEN_UP,
     PLATFORM_FULL,
     PLATFORM_REFUSED,
     RATE_LIMITED,
@@ -56,6 +58,7 @@ CAPABILITIES = {
     "events_long_poll": True,
     "events_stream": True,
     "webhooks": True,
+    "trail": True,
     "panel": False,
 }
 DESCRIPTION = """
@@ -94,6 +97,7 @@ TAGS = [
     {"name": "partners", "description": "Partners, their installations and keys."},
     {"name": "catalogue", "description": "Data centres, OS templates, tariffs, versions, stock."},
     {"name": "offers", "description": "Which partner may resell which tariff, at which discount."},
+    {"name": "desk", "description": "What needs a person, and the trail of what happened."},
     {"name": "staff", "description": "The provider's people and their roles."},
     {"name": "audit", "description": "Who changed what."},
     {"name": "sandbox", "description": "A clock that can be moved on. Never in production."},
@@ -139,12 +143,14 @@ def _routers(settings: SellingSettings) -> list[APIRouter]:
         *catalog.admin_routers,
         *ledger.admin_routers,
         *services.admin_routers,
+        *desk.admin_routers,
     ):
         admin.include_router(router)
     for router in (
         _about,
         *catalog.partner_routers,
         *services.partner_routers,
+        *desk.partner_routers,
         *events.partner_routers,
         *ledger.partner_routers,
     ):
@@ -173,7 +179,7 @@ def create_app(settings: SellingSettings | None = None) -> FastAPI:
         lifespan=lifespan,
         ready=ready_check(runtime.staff, migrations=MIGRATIONS),
         max_body_bytes=settings.max_body_bytes,
-        told_problems=(PLATFORM_FULL, PLATFORM_REFUSED),
+        told_problems=(PLATFORM_FULL, PLATFORM_REFUSED, GIVEN_UP),
     )
 
 

@@ -6,6 +6,7 @@
 import asyncio
 
 from selling_service.database import TENANT_SETTING, SellingRuntime
+from selling_service.desk import tasks as desk
 from selling_service.events import tasks as events
 from selling_service.events.webhooks import open_sender
 from selling_service.ledger.models import BOOKS
@@ -26,6 +27,7 @@ def all_tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
         *events.tasks(runtime),
         *provisioning.tasks(runtime, platforms),
         *services.tasks(runtime, platforms),
+        *desk.tasks(runtime),
     ]
 
 

@@ -45,6 +45,12 @@ class Command(Base):
         ),
         Index("ix_commands_open", "service_id", postgresql_where=text("settled_at IS NULL")),
         Index("ix_commands_service", "service_id", "id"),
+        Index("ix_commands_trace", text("substr(traceparent, 4, 32)")),
+        Index(
+            "ix_commands_desk",
+            "id",
+            postgresql_where=text("settled_at IS NULL OR state IN ('failed', 'refused')"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -82,7 +88,7 @@ class Attempt(Base):
     command_id: Mapped[UUID] = mapped_column(ForeignKey("commands.id"), index=True)
     client_id: Mapped[UUID]
     number: Mapped[int] = mapped_column(Integer)
-    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
     milliseconds: Mapped[int] = mapped_column(Integer)
     status: Mapped[int | None] = mapped_column(Integer)
     code: Mapped[str | None] = mapped_column(Text)

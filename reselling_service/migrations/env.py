@@ -4,6 +4,7 @@
 
 import reselling_service.clients.models
 import reselling_service.commands.models
+import reselling_service.desk.models
 import reselling_service.ledger.models
 import reselling_service.orders.models
 import reselling_service.sellers.models

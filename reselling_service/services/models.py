@@ -13,6 +13,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -41,7 +42,9 @@ class Service(Base):
     another term. Both prices are those of the order's day until staff change them. `renewed_from`
     is the `paid_until` whose renewal was last asked for. `terminated_by` (client, staff) and
     `terminate_when` (now, period_end) belong to the last termination. `order_problem` and
-    `renewal_problem` are codes. `hostname_before` is kept while a rename is under way.
+    `renewal_problem` are codes. `hostname_before` is kept while a rename is under way. `parked`
+    says which of the seller's events couldn't be applied. While it is set aside for its books
+    (`parked_at`; why: `parked_code`, `parked_detail`) only suspensions and ends are sent.
     """
 
     __tablename__ = "services"
@@ -53,6 +56,11 @@ class Service(Base):
         CheckConstraint("terminate_when IN ('now', 'period_end')", name="terminate_when"),
         CheckConstraint("price >= 0 AND upstream_max_price >= 0", name="price"),
         Index("ix_services_client", "client_id", "id"),
+        Index(
+            "ix_services_parked",
+            "id",
+            postgresql_where=text("parked_at IS NOT NULL OR parked IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -86,6 +94,9 @@ class Service(Base):
     renewed_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     renewal_problem: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    parked_code: Mapped[str | None] = mapped_column(Text)
+    parked_detail: Mapped[str | None] = mapped_column(Text)
+    parked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class WantedSuspension(Base):

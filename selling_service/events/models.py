@@ -36,7 +36,10 @@ class EventRow(Base):
     """A fact. `body` holds the public state of service and operation as it was then."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_at", "at"),)
+    __table_args__ = (
+        Index("ix_events_at", "at"),
+        Index("ix_events_trace", text("substr(traceparent, 4, 32)")),
+    )
 
     partner_id: Mapped[UUID] = mapped_column(ForeignKey("partners.id"), primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True)

@@ -4,6 +4,7 @@
 
 import selling_service.accounts.models
 import selling_service.catalog.models
+import selling_service.desk.models
 import selling_service.events.models
 import selling_service.ledger.models
 import selling_service.partners.models

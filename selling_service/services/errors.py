@@ -1,6 +1,7 @@
 """Problems of services: which code, and words that say what to do."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from shared.contract import problems as catalogue
 from shared.contract.basics import CommandKind, Edition, Money, ServiceState
@@ -14,11 +15,15 @@ OPERATION_NOT_RETRYABLE = ProblemType(
 NOT_THE_PROVIDERS = ProblemType(
     "not_the_providers", 422, "That suspension isn't the provider's to set or lift"
 )
+# Carried out also while a service is parked: a VM that must not run never does.
+DESPITE_PARKING = frozenset({CommandKind.SUSPEND, CommandKind.TERMINATE})
 # What a partner reads of a platform's trouble. The platform's own words are for staff.
 PLATFORM_WORDS = {
     catalogue.UNAVAILABLE.code: "The platform is away or busy. It is held and tried again.",
     catalogue.PLATFORM_FULL.code: "The platform has no room for this VM.",
     catalogue.PLATFORM_REFUSED.code: "The platform refused for good. Ask the provider about it.",
+    catalogue.PARKED.code: "The provider looks at the books of this service, and goes on then.",
+    catalogue.GIVEN_UP.code: "The provider's staff gave it up. The money is back; ask again.",
 }
 
 
@@ -36,6 +41,16 @@ def wrong_state(
     detail = why or f"`{kind}` isn't possible while the service is {state}."
     blocker = {"state": state, "allowed": sorted(allowed)}
     return ProblemError(catalogue.WRONG_STATE, detail, blockers=[blocker])
+
+
+def check_not_parked(parked_at: datetime | None, kind: CommandKind) -> None:
+    """Raise `parked` where the service is set aside; a suspension and an end go through."""
+    if parked_at is not None and kind not in DESPITE_PARKING:
+        detail = (
+            "The provider's staff look at the books of this service. Until then it can only be "
+            "suspended or terminated; ask again later."
+        )
+        raise ProblemError(catalogue.PARKED, detail)
 
 
 def blocked_by(suspensions: Iterable[Suspension]) -> ProblemError:

@@ -40,7 +40,8 @@ class ServiceRow(Base):
     `counted_from`: the activation, or a restore with which they began anew. `terminated_by` is the
     side that ended it, or has scheduled its end for `terminate_at`. `fence` grows with each attempt
     on the platform. Host name and guest content are encrypted; the password's hash is wiped once
-    the VM exists.
+    the VM exists. While it is parked (`parked_at`; why: `parked_code`, `parked_detail`) only a
+    suspension and an end are carried out.
     """
 
     __tablename__ = "services"
@@ -61,6 +62,7 @@ class ServiceRow(Base):
             ["partner_id", "installation_id"], ["installations.partner_id", "installations.id"]
         ),
         Index("ix_services_account", "account_id"),
+        Index("ix_services_parked", "id", postgresql_where=text("parked_at IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -101,6 +103,9 @@ class ServiceRow(Base):
     terminated_by: Mapped[str | None] = mapped_column(Text)
     delete_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    parked_code: Mapped[str | None] = mapped_column(Text)
+    parked_detail: Mapped[str | None] = mapped_column(Text)
+    parked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class SuspensionRow(Base):
@@ -161,6 +166,8 @@ class OperationRow(Base):
             postgresql_where=text("finished_at IS NULL"),
         ),
         Index("ix_operations_command", "partner_id", "command_id"),
+        Index("ix_operations_trace", text("substr(traceparent, 4, 32)")),
+        Index("ix_operations_desk", "id", postgresql_where=text("state IN ('waiting', 'failed')")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -186,10 +193,51 @@ class OperationRow(Base):
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+class AttemptRow(Base):
+    """One attempt of the worker on a service: an operation's, or one that sets a VM right.
+
+    `outcome`: running, done, waiting (goes again), failed, lost (its worker vanished, or was
+    overtaken). `code` is the wire's problem; `problem` and the details of `calls`, what was
+    asked of the platform, are for the provider's staff. Kept for 90 days.
+    """
+
+    __tablename__ = "operation_attempts"
+    __table_args__ = (
+        CheckConstraint(
+            "outcome IN ('running', 'done', 'waiting', 'failed', 'lost')", name="outcome"
+        ),
+        CheckConstraint("(outcome = 'running') = (ended_at IS NULL)", name="ended"),
+        ForeignKeyConstraint(["partner_id", "service_id"], ["services.partner_id", "services.id"]),
+        ForeignKeyConstraint(
+            ["partner_id", "operation_id"], ["operations.partner_id", "operations.id"]
+        ),
+        Index("ix_operation_attempts_operation", "operation_id", "id"),
+        Index("ix_operation_attempts_trace", "trace_id"),
+        Index("ix_operation_attempts_started_at", "started_at"),
+        Index("ix_operation_attempts_open", "job_id", postgresql_where=text("ended_at IS NULL")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    partner_id: Mapped[UUID]
+    service_id: Mapped[UUID]
+    operation_id: Mapped[UUID | None]
+    job_id: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(Text)
+    number: Mapped[int] = mapped_column(Integer)
+    trace_id: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[str] = mapped_column(Text)
+    code: Mapped[str | None] = mapped_column(Text)
+    problem: Mapped[str | None] = mapped_column(Text)
+    calls: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
 class ReceivedCommand(CommandColumns, Base):
     """A command of a partner as it was received and answered."""
 
     __tablename__ = "received_commands"
+    __table_args__ = (Index("ix_received_commands_trace", text("substr(traceparent, 4, 32)")),)
 
     tenant_id: Mapped[UUID] = mapped_column(
         "partner_id", ForeignKey("partners.id"), primary_key=True

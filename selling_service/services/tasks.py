@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -14,6 +15,7 @@ from selling_service.provisioning.actions import (
     ensure_user,
     guest_content,
 )
+from selling_service.provisioning.drivers.recorded import recorded
 from selling_service.provisioning.platform import (
     NotFound,
     Platform,
@@ -28,6 +30,7 @@ from selling_service.services.actions import clocks
 from selling_service.services.actions.accounts import ACCOUNT_JOB, still_closed
 from selling_service.services.actions.aftermath import ALIGN_JOB, DEBT_JOB, PURGE_JOB, purged
 from selling_service.services.actions.align import begin_alignment, record_alignment
+from selling_service.services.actions.attempts import close_attempt, note_setback, open_attempt
 from selling_service.services.actions.carry_out import (
     Assignment,
     begin,
@@ -40,10 +43,10 @@ from selling_service.services.actions.terminate import DELETE_JOB, TERMINATE_JOB
 from selling_service.services.actions.terms import EXPIRE_JOB
 from selling_service.services.models import ReceivedCommand
 from shared.contract.basics import CommandKind
-from shared.contract.problems import PLATFORM_FULL, PLATFORM_REFUSED, UNAVAILABLE
+from shared.contract.problems import PARKED, PLATFORM_FULL, PLATFORM_REFUSED, UNAVAILABLE
 from shared.kit.db import WriteSession
 from shared.kit.idempotency import forget_answers
-from shared.kit.jobs import Completion, Job, JobLost, Retry, Setback, Task
+from shared.kit.jobs import Completion, Job, JobLost, Retry, SetAside, Setback, Task
 
 # A platform that is away is waited for, however long; one that refuses, for about five minutes:
 # it must not hold the service's line for ever.
@@ -89,7 +92,8 @@ class Operations:
 
     async def on_setback(self, session: WriteSession, job: Job, setback: Setback) -> None:
         """The platform is away, or attempts are used up: held, shown, tried again."""
-        await wait(session, job, UNAVAILABLE, setback.reason)
+        parked = isinstance(setback.error, SetAside)
+        await wait(session, job, PARKED if parked else UNAVAILABLE, setback.reason)
 
     async def _platform(self, data_center_id: UUID) -> Platform:
         async with self._runtime.app.read() as session:
@@ -244,6 +248,7 @@ def _purge(runtime: SellingRuntime, platforms: Platforms) -> Task:
     """Deletes the VM of a service that is over for good, and then gives its room back."""
 
     async def record(session: WriteSession, job: Job) -> None:
+        await close_attempt(session, job, "done")
         await purged(session, _tenant(job), service_id=_service(job))
 
     async def work(job: Job) -> Completion | None:
@@ -255,6 +260,7 @@ def _purge(runtime: SellingRuntime, platforms: Platforms) -> Task:
             if service is None:
                 return None
             service.fence += 1
+            await open_attempt(session, service, job)
             name = await platform_of(session, service.data_center_id)
         try:
             await platforms[name].delete_vm(
@@ -266,7 +272,7 @@ def _purge(runtime: SellingRuntime, platforms: Platforms) -> Task:
             raise Retry(error.detail) from error
         return lambda session: record(session, job)
 
-    return Task(kind=PURGE_JOB, work=work)
+    return Task(kind=PURGE_JOB, work=work, on_setback=note_setback)
 
 
 def _align(runtime: SellingRuntime, platforms: Platforms) -> Task:
@@ -299,14 +305,15 @@ def _align(runtime: SellingRuntime, platforms: Platforms) -> Task:
                 raise Retry(error.detail) from error
             # The lane is freed for others: what is wished next is tried on the VM as it is.
             _log.error("align.refused", service=str(wanted.service_id), reason=error.detail)
-            return None
+            end = partial(close_attempt, job=job, outcome="failed", internal=error.detail)
+            return partial(end, problem=PLATFORM_REFUSED)
 
         async def record(session: WriteSession) -> None:
             await record_alignment(session, job, vm)
 
         return record
 
-    return Task(kind=ALIGN_JOB, work=work)
+    return Task(kind=ALIGN_JOB, work=work, on_setback=note_setback)
 
 
 def _debts(runtime: SellingRuntime) -> Task:
@@ -349,6 +356,7 @@ def _forgetting(runtime: SellingRuntime) -> Task:
 
 def tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
     """The tasks of this room."""
+    platforms = recorded(platforms, runtime.clock)
     operations = Operations(runtime, platforms)
     return [
         Task(kind=OPERATION_JOB, work=operations.work, on_setback=operations.on_setback),

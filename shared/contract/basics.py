@@ -27,6 +27,7 @@ CONTRACT_HEADER = "Tandem-Contract"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
 REQUEST_ID_HEADER = "X-Request-Id"
+TRACE_ID_HEADER = "X-Trace-Id"
 
 
 Item = TypeVar("Item")

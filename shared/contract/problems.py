@@ -49,6 +49,11 @@ class Problem(BaseModel):
         description="`refused` where the command is thereby finished; null where nothing is said."
     )
     request_id: UUID | None
+    # A default, since sellers of an earlier release don't tell it.
+    trace_id: str | None = Field(
+        default=None,
+        description="The same on both services, from the click to the platform: quote it.",
+    )
     errors: list[FieldError]
     blockers: list[dict[str, Any]] = Field(
         description="What stands in the way: suspensions, or the state with the allowed commands."
@@ -99,6 +104,7 @@ ORDERS_CLOSED = ProblemType("orders_closed", 409, "No new orders are taken", ref
 WRONG_STATE = ProblemType(
     "wrong_state", 409, "The service's state doesn't allow this", refused=True
 )
+PARKED = ProblemType("parked", 409, "Set aside until its books are put right", refused=True)
 TERM_MOVED = ProblemType(
     "term_moved", 409, "The term to be prolonged isn't the current one", refused=True
 )
@@ -135,6 +141,7 @@ CURSOR_EXPIRED = ProblemType("cursor_expired", 410, "The cursor is older than th
 # Problems that an operation may end with. They never are an answer's status.
 PLATFORM_FULL = ProblemType("platform_full", 409, "The platform turned out to be full")
 PLATFORM_REFUSED = ProblemType("platform_refused", 409, "The platform refused for good")
+GIVEN_UP = ProblemType("given_up", 409, "The provider has given it up")
 
 WIRE_PROBLEMS: dict[str, ProblemType] = {
     value.code: value for value in list(globals().values()) if isinstance(value, ProblemType)

@@ -29,6 +29,7 @@ from shared.contract.problems import (
 )
 from shared.kit.db import WriteSession
 from shared.kit.problems import ProblemError, from_validation, unstorable
+from shared.kit.telemetry import current_trace
 
 KEPT_ANSWERS = timedelta(days=7)
 
@@ -48,6 +49,7 @@ class CommandColumns:
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    traceparent: Mapped[str | None] = mapped_column(Text)
 
 
 Command = TypeVar("Command", bound=CommandColumns)
@@ -232,4 +234,5 @@ def _remember(
     row.problem = answer.body if refused else None
     row.answer = {"status": answer.status, "body": answer.body, "headers": dict(answer.headers)}
     row.received_at = session.clock.now()
+    row.traceparent = current_trace().header()
     return row

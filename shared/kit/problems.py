@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from shared.contract import problems as catalogue
 from shared.contract.basics import IDEMPOTENCY_HEADER
 from shared.contract.problems import PROBLEM_MEDIA_TYPE, FieldError, Problem, ProblemType
-from shared.kit.telemetry import current_request_id
+from shared.kit.telemetry import current_request_id, current_trace
 
 _EXAMPLE_REQUEST = UUID("0197c7a4-55d0-7b6e-9d53-3a4f2f1f7c11")
 
@@ -51,6 +51,7 @@ class ProblemError(Exception):
             code=self.type.code,
             outcome="refused" if self.type.refused else None,
             request_id=current_request_id(),
+            trace_id=current_trace().trace_id,
             errors=self.errors,
             blockers=self.blockers,
         )
@@ -101,6 +102,7 @@ def example(type_: ProblemType) -> dict[str, Any]:
         code=type_.code,
         outcome="refused" if type_.refused else None,
         request_id=_EXAMPLE_REQUEST,
+        trace_id=_EXAMPLE_REQUEST.hex,
         errors=[],
         blockers=[],
     )

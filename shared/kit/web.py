@@ -16,7 +16,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_
 from starlette.datastructures import Headers, MutableHeaders
 
 from shared.contract import problems as catalogue
-from shared.contract.basics import BASE_PATH, CONTRACT_HEADER, CONTRACT_VERSION, REQUEST_ID_HEADER
+from shared.contract.basics import (
+    BASE_PATH,
+    CONTRACT_HEADER,
+    CONTRACT_VERSION,
+    REQUEST_ID_HEADER,
+    TRACE_ID_HEADER,
+)
 from shared.contract.problems import PROBLEM_MEDIA_TYPE, ProblemType
 from shared.kit.bodies import Gone, read_body
 from shared.kit.headers import shield
@@ -78,6 +84,7 @@ class Edge:
                     out = MutableHeaders(scope=message)
                     out[REQUEST_ID_HEADER] = str(current_request_id())
                     out["traceparent"] = trace.header()
+                    out[TRACE_ID_HEADER] = trace.trace_id
                     # What a dependency wants on every answer, also on problems and raw responses.
                     out.update(scope.get("answer_headers", {}))
                     shield(out, secure=scope.get("scheme") == "https")

@@ -67,6 +67,7 @@ class SellingWorld(World):
         query: dict[str, str | int] = {"partner_id": own.partner["id"], "limit": 3}
         done = admin.get("/admin/v1/operations", **query)["items"]
         installation_id, key_id = self._new_key() if "/keys" in label else ("", "")
+        failed = self._failed() if "/desk" in label else []
         endpoint_id, delivery_ids = self._hooks() if "/webhook" in label else ("", [])
         for_partner = "/partner/" in label
         orders = label == "POST /partner/v1/services"
@@ -94,6 +95,10 @@ class SellingWorld(World):
             "data_center": [own.data_center["code"]],
             "partner": [victim.partner["name"]],
             "tariff": [own.tariff["code"]],
+            "trace_id": [row["traceparent"].split("-")[1] for row in done],
+            "kind": ["operation"] if failed else [],
+            "item_id": failed,
+            "to": [self.someone["id"]],
         }
 
     def _of_anybody(self, label: str) -> Values:
@@ -130,6 +135,19 @@ class SellingWorld(World):
         for ref in refs:
             self.partner.put(f"/partner/v1/accounts/{ref}", {})
         return refs
+
+    def _failed(self) -> list[str]:
+        """Orders that failed for good, which are on the desk."""
+        behaviour = "/admin/v1/platforms/simulated/behaviour"
+        self.stack.admin.put(behaviour, {"faults": {"create_vm": {"kind": "refused"}}})
+        for _ in range(FOR_A_CHANGE):
+            self.partner.post("/partner/v1/services", order_of(self.own), key=fresh_uuid())
+        wanted = {"state": "failed", "partner_id": self.own.partner["id"]}
+        found = self.stack.wait_until(
+            lambda: self.stack.admin.get("/admin/v1/desk", **wanted)["items"], what="a failure"
+        )
+        self.stack.admin.put(behaviour, {})
+        return [item["id"] for item in found]
 
     def _hooks(self) -> tuple[str, list[str]]:
         """The newest endpoint for hints, with a hint that was made for it; the others go."""

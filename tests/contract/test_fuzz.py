@@ -13,6 +13,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 OUT_OF_REACH = {
     # Needs an operation whose attempts are used up: tests/selling/services.
     "POST /admin/v1/operations/{operation_id}/retry",
+    # Need what waits or is parked: tests/selling/desk.
+    "POST /admin/v1/desk/{kind}/{item_id}/retry",
+    "POST /admin/v1/desk/{kind}/{item_id}/give-up",
+    "POST /admin/v1/desk/{kind}/{item_id}/unpark",
     # Need a command that a seller leaves without an answer: tests/reselling/commands.
     "POST /staff/v1/commands/{command_id}/retry",
     "POST /staff/v1/commands/{command_id}/cancel",

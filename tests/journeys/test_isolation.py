@@ -188,7 +188,7 @@ def told(answer: httpx.Response) -> JSON:
     return {
         name: value
         for name, value in answer.json().items()
-        if name not in {"instance", "request_id"}
+        if name not in {"instance", "request_id", "trace_id"}
     }
 
 

@@ -42,7 +42,7 @@ async def test_a_wrong_password_and_an_unknown_login_answer_alike(house: House) 
         ]
     assert known.status_code == unknown.status_code == 401
     assert known.headers["WWW-Authenticate"] == "Bearer"
-    differing = {"request_id"}
+    differing = {"request_id", "trace_id"}
     assert {key: value for key, value in known.json().items() if key not in differing} == {
         key: value for key, value in unknown.json().items() if key not in differing
     }

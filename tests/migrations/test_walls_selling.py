@@ -20,6 +20,7 @@ FILLED = {
     "events",
     "feeds",
     "holds",
+    "operation_attempts",
     "operations",
     "platform_users",
     "received_commands",

@@ -116,7 +116,13 @@ async def wait_until(session: WriteSession, command_id: UUID, at: datetime) -> N
 
 async def wake(session: WriteSession, command: Command) -> None:
     """Have a command sent now, and not when its back-off is over."""
-    await _plan(session, command.id, lane=command.service_id, tenant_id=command.client_id)
+    await _plan(
+        session,
+        command.id,
+        lane=command.service_id,
+        tenant_id=command.client_id,
+        traceparent=command.traceparent,
+    )
 
 
 async def _priority(
@@ -139,6 +145,7 @@ async def _plan(
     lane: UUID,
     tenant_id: UUID,
     priority: int = NORMAL,
+    traceparent: str | None = None,
 ) -> int:
     return await enqueue(
         session,
@@ -149,6 +156,7 @@ async def _plan(
         dedupe_key=f"{FORWARD_JOB}:{command_id}",
         priority=priority,
         max_attempts=NO_LIMIT,
+        traceparent=traceparent,
     )
 
 
@@ -161,4 +169,5 @@ async def wish_job(session: WriteSession, kind: str, command: Command) -> None:
         tenant_id=command.client_id,
         dedupe_key=f"{kind}:{command.id}",
         max_attempts=NO_LIMIT,
+        traceparent=command.traceparent,
     )

@@ -21,6 +21,7 @@ from reselling_service.sync.queries import lock_feed
 from shared.contract.events import Event, read_cursor
 from shared.contract.services import ServiceView
 from shared.kit.db import DATABASE_AWAY, WriteSession
+from shared.kit.telemetry import in_trace
 
 _log = structlog.get_logger(__name__)
 _EVENTS = Counter("tandem_events_total", "Events that were read", ["seller", "outcome"])
@@ -103,13 +104,15 @@ async def _apply(session: WriteSession, access: SellerAccess, event: Event) -> b
     if event.installation_id != access.installation_id:
         _count(access, "skipped")
         return True
-    applied = await _guarded(
-        session,
-        access,
-        services.hear(session, access.seller_id, event),
-        service_ref=event.service_ref,
-        what=f"event {event.number} ({event.type})",
-    )
+    # What follows from it belongs to its trail, not to that of the reader, who never ends.
+    with in_trace(event.traceparent):
+        applied = await _guarded(
+            session,
+            access,
+            services.hear(session, access.seller_id, event),
+            service_ref=event.service_ref,
+            what=f"event {event.number} ({event.type})",
+        )
     _count(access, "applied" if applied else "parked")
     return applied
 

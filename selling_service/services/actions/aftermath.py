@@ -24,6 +24,7 @@ from selling_service.services.models import OperationRow, ServiceRow
 from selling_service.services.rules import ENDING, settled_state
 from shared.contract.basics import CommandKind, OperationState, ServiceState
 from shared.contract.events import EventType
+from shared.contract.problems import ProblemType
 from shared.kit.db import WriteSession
 from shared.kit.jobs import enqueue
 
@@ -48,6 +49,28 @@ async def undo(session: WriteSession, service: ServiceRow, operation: OperationR
     await forget_power(session, service, operation)
     if operation.attempts:
         await align_later(session, service)
+
+
+async def break_off(
+    session: WriteSession,
+    service: ServiceRow,
+    operation: OperationRow,
+    state: OperationState,
+    *,
+    problem: ProblemType | None = None,
+    internal: str = "",
+) -> None:
+    """End an operation that came to nothing: what it began and its money go back, and all hear.
+
+    The service's row is locked, and nobody works on the operation any more.
+    """
+    await undo(session, service, operation)
+    end(session, operation, state, problem=problem, internal=internal)
+    await session.flush()
+    await settle_up(session, service, operation)
+    cancelled = state is OperationState.CANCELLED
+    told = EventType.CANCELLED if cancelled else EventType.FAILED
+    await announce(session, service, told, operation)
 
 
 async def _live_on(session: WriteSession, service: ServiceRow) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from selling_service.provisioning.platform import Power, VMState
 from selling_service.services import queries
+from selling_service.services.actions.attempts import close_attempt, open_attempt
 from selling_service.services.actions.operations import announce, move
 from selling_service.services.models import ServiceRow
 from selling_service.services.rules import BUILT, LIVE, running_now, settled_state
@@ -40,6 +41,7 @@ async def begin_alignment(session: WriteSession, job: Job) -> Alignment | None:
     rows = await queries.suspensions_of(session, service.partner_id, service_id=service.id)
     wanted = PowerState(service.wanted_power)
     service.fence += 1
+    await open_attempt(session, service, job)
     return Alignment(
         service_id=service.id,
         account_id=service.account_id,
@@ -53,6 +55,7 @@ async def begin_alignment(session: WriteSession, job: Job) -> Alignment | None:
 async def record_alignment(session: WriteSession, job: Job, vm: VMState | None) -> None:
     """Record what the platform shows; told where it differs from what was told before."""
     service = await _locked(session, job)
+    await close_attempt(session, job, "done")
     before = (service.state, service.power)
     running = vm is not None and vm.power is Power.RUNNING
     service.power = PowerState.RUNNING if running else PowerState.STOPPED

@@ -4,6 +4,7 @@
 records what the platform did. Between them nothing is locked and no connection is held.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,12 +13,13 @@ from selling_service.ledger.models import BOOKS
 from selling_service.provisioning.platform import Power, VMSize, VMState
 from selling_service.services import queries
 from selling_service.services.actions.aftermath import (
+    break_off,
     follow_debts,
     leave_behind,
     retain,
     settle_up,
-    undo,
 )
+from selling_service.services.actions.attempts import close_attempt, open_attempt
 from selling_service.services.actions.clocks import in_debt
 from selling_service.services.actions.operations import (
     announce,
@@ -34,13 +36,14 @@ from selling_service.services.actions.terms import (
     schedule_expiry,
     stop_expiry,
 )
+from selling_service.services.errors import DESPITE_PARKING
 from selling_service.services.models import OperationRow, ServiceRow
 from selling_service.services.rules import ENDING, Side, may_run, running_now, settled_state
 from shared.contract.basics import CommandKind, OperationState, PowerState, ServiceState
 from shared.contract.events import EventType
 from shared.contract.problems import ProblemType
 from shared.kit.db import WriteSession
-from shared.kit.jobs import Job, JobLost, cancel_jobs
+from shared.kit.jobs import Job, JobLost, SetAside, cancel_jobs
 from shared.kit.jobs.queue import is_mine
 
 
@@ -66,7 +69,10 @@ class Assignment:
 
 
 async def begin(session: WriteSession, job: Job) -> Assignment | None:
-    """Start an attempt; None where nothing is left to do. Raises JobLost where it isn't ours."""
+    """Start an attempt; None where nothing is left to do.
+
+    Raises JobLost where it isn't ours, SetAside where the service is parked.
+    """
     service, operation = await _locked(session, job)
     if not await is_mine(session, job):
         raise JobLost(job.kind, job.id)
@@ -85,11 +91,27 @@ async def begin(session: WriteSession, job: Job) -> Assignment | None:
         await settle_up(session, service, operation)
         await announce(session, service, EventType.SUPERSEDED, operation)
         return None
+    if service.parked_at is not None and kind not in DESPITE_PARKING:
+        raise SetAside("its service is parked")
     exists = state not in {ServiceState.ORDERED, ServiceState.PROVISIONING}
     _enter(service, operation, kind, at=session.clock.now())
+    await open_attempt(session, service, job, operation)
     service.fence += 1
     actors = [row.actor for row in suspensions]
+    return _assignment(session, service, operation, suspensions=actors, exists=exists)
+
+
+def _assignment(
+    session: WriteSession,
+    service: ServiceRow,
+    operation: OperationRow,
+    *,
+    suspensions: Sequence[str],
+    exists: bool,
+) -> Assignment:
+    kind = CommandKind(operation.kind)
     hostname = operation.content if kind is CommandKind.RENAME else None
+    wanted = PowerState(service.wanted_power)
     return Assignment(
         kind=kind,
         operation_id=operation.id,
@@ -107,8 +129,8 @@ async def begin(session: WriteSession, job: Job) -> Assignment | None:
         hostname=session.vault.decrypt_text(hostname or service.hostname),
         content=session.vault.decrypt_text(service.content) if service.content else None,
         fence=service.fence,
-        suspended=bool(actors),
-        running=running_now(suspensions=actors, wanted_power=PowerState(service.wanted_power)),
+        suspended=bool(suspensions),
+        running=running_now(suspensions=suspensions, wanted_power=wanted),
         exists=exists,
         side=str(operation.parameters.get("side", "partner")),
     )
@@ -175,6 +197,7 @@ async def complete(
         result={"running": running, "blockers": blockers},
     )
     await session.flush()
+    await close_attempt(session, job, "done")
     await _settle_hold(session, service, operation)
     await announce(session, service, told, operation)
     if resumed is not None:
@@ -291,11 +314,10 @@ async def fail(session: WriteSession, job: Job, problem: ProblemType, internal: 
     service, operation = await _locked(session, job)
     if operation.finished_at is not None:
         return
-    await undo(session, service, operation)
-    end(session, operation, OperationState.FAILED, problem=problem, internal=internal)
-    await session.flush()
-    await settle_up(session, service, operation)
-    await announce(session, service, EventType.FAILED, operation)
+    await close_attempt(session, job, "failed", problem=problem, internal=internal)
+    await break_off(
+        session, service, operation, OperationState.FAILED, problem=problem, internal=internal
+    )
 
 
 async def wait(session: WriteSession, job: Job, problem: ProblemType, internal: str) -> None:
@@ -303,6 +325,7 @@ async def wait(session: WriteSession, job: Job, problem: ProblemType, internal: 
     service, operation = await _locked(session, job)
     if operation.finished_at is not None:
         return
+    await close_attempt(session, job, "waiting", problem=problem, internal=internal)
     told_before = operation.problem is not None
     operation.state = OperationState.WAITING
     operation.problem = describe(problem, internal)

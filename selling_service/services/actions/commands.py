@@ -3,17 +3,17 @@
 from uuid import UUID
 
 from selling_service.services import queries, schemas
-from selling_service.services.actions.aftermath import settle_up, undo
-from selling_service.services.actions.operations import announce, drop_job, end
+from selling_service.services.actions.aftermath import break_off
+from selling_service.services.actions.operations import drop_job
 from selling_service.services.models import OperationRow, ReceivedCommand
 from selling_service.services.rules import EFFECTIVE_AT_ONCE, RUNS_IN
 from shared.contract.basics import CommandKind, OperationState
-from shared.contract.events import EventType
 from shared.contract.operations import CommandRecord, CommandState
 from shared.contract.problems import COMMAND_NOT_CANCELLABLE, IN_PROGRESS, Problem
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.idempotency import Answer, lock_command
 from shared.kit.problems import ProblemError, not_found
+from shared.kit.telemetry import current_trace
 
 
 def accepted(operation: OperationRow) -> Answer:
@@ -83,6 +83,7 @@ def _burned(session: WriteSession, partner_id: UUID, command_id: UUID) -> Receiv
         command_id=command_id,
         state=CommandState.CANCELLED,
         received_at=session.clock.now(),
+        traceparent=current_trace().header(),
     )
 
 
@@ -108,8 +109,4 @@ async def _take_back(session: WriteSession, partner_id: UUID, operation_id: UUID
         detail = f"Its operation is {operation.state}, so it can't be cancelled."
         blocker = {"operation_id": str(operation.id), "state": operation.state}
         raise ProblemError(COMMAND_NOT_CANCELLABLE, detail, blockers=[blocker])
-    await undo(session, service, operation)
-    end(session, operation, OperationState.CANCELLED)
-    await session.flush()
-    await settle_up(session, service, operation)
-    await announce(session, service, EventType.CANCELLED, operation)
+    await break_off(session, service, operation, OperationState.CANCELLED)

@@ -28,7 +28,7 @@ OPERATION_JOB = "operation"
 # At up to ten minutes between the later ones, about half a day of a platform that is away.
 OPERATION_ATTEMPTS = 100
 # A VM that must not run is stopped however long its platform stays away.
-_NEVER_GIVEN_UP = frozenset({CommandKind.SUSPEND, CommandKind.TERMINATE})
+NEVER_GIVEN_UP = frozenset({CommandKind.SUSPEND, CommandKind.TERMINATE})
 # For jobs that nobody would miss if they died: the clocks', and those that clean up.
 FOREVER = 10**6
 
@@ -64,7 +64,7 @@ async def open_operation(
         lane=service.id,
         tenant_id=service.partner_id,
         priority=URGENT if kind is CommandKind.SUSPEND else NORMAL,
-        max_attempts=FOREVER if kind in _NEVER_GIVEN_UP else OPERATION_ATTEMPTS,
+        max_attempts=FOREVER if kind in NEVER_GIVEN_UP else OPERATION_ATTEMPTS,
     )
     session.add(operation)
     return operation

@@ -14,6 +14,7 @@ from selling_service.partners.rules import PartnerPrincipal, check_may_manage
 from selling_service.services import queries
 from selling_service.services.actions.commands import accepted, replay
 from selling_service.services.actions.operations import Wish
+from selling_service.services.errors import check_not_parked
 from selling_service.services.models import OperationRow, ReceivedCommand, ServiceRow
 from shared.contract import problems as catalogue
 from shared.contract.basics import CommandKind, PartnerActor, Scope
@@ -32,6 +33,7 @@ COMMAND_PROBLEMS = (
     catalogue.PARTNER_BLOCKED,
     catalogue.IN_PROGRESS,
     catalogue.COMMAND_CANCELLED,
+    catalogue.PARKED,
     catalogue.BODY_TOO_LARGE,
     catalogue.INVALID_REQUEST,
     catalogue.IDEMPOTENCY_KEY_REUSED,
@@ -74,6 +76,7 @@ class Caller:
             )
             if service is None:
                 raise not_found("service")
+            check_not_parked(service.parked_at, kind)
             return await action(service, wish)
 
         return await self._once(kind, actor, found)

@@ -30,6 +30,7 @@ _CHANGE = (
     catalogue.BODY_TOO_LARGE,
     catalogue.NOT_FOUND,
     catalogue.WRONG_STATE,
+    catalogue.PARKED,
 )
 
 

@@ -7,13 +7,14 @@ The balance row is the last lock but one (the feed's) in the order of locks.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from shared.contract.problems import INSUFFICIENT_BALANCE, INVALID_REQUEST, UNAVAILABLE
+from shared.contract.problems import INSUFFICIENT_BALANCE, INVALID_REQUEST, PARKED, UNAVAILABLE
 from shared.kit.bookkeeping.tables import (
     MOST,
     BalanceColumns,
@@ -56,6 +57,8 @@ class _Move:
     held: int = 0
     postings: int = 0
     currency: str | None = None
+    # Whether it is something new, which a parked balance doesn't take.
+    new: bool = False
 
 
 class Books(Generic[B, H, E]):
@@ -111,10 +114,10 @@ class Books(Generic[B, H, E]):
         return before
 
     async def hold(self, session: WriteSession, *, owner: UUID, amount: int, posting: Posting) -> H:
-        """Set money aside. Raises `insufficient_balance`."""
+        """Set money aside. Raises `insufficient_balance`, `parked`."""
         _check_amount(amount, least=0)
         currency = posting.currency or session.currency
-        await self._move(session, owner, _Move(held=amount, currency=currency))
+        await self._move(session, owner, _Move(held=amount, currency=currency, new=True))
         row = self._holds()
         row.id, row.tenant_id, row.amount, row.state = new_id(), owner, amount, HoldState.OPEN
         row.reference = posting.reference or row.id
@@ -149,10 +152,10 @@ class Books(Generic[B, H, E]):
     async def charge(
         self, session: WriteSession, *, owner: UUID, amount: int, posting: Posting
     ) -> UUID:
-        """Take money at once; the transaction's id. Raises `insufficient_balance`."""
+        """Take money at once; the transaction's id. Raises `insufficient_balance`, `parked`."""
         _check_amount(amount, least=0)
         currency = posting.currency or session.currency
-        move = _Move(balance=-amount, postings=1, currency=currency)
+        move = _Move(balance=-amount, postings=1, currency=currency, new=True)
         return await self._post(session, owner, move, Book.REVENUE, posting)
 
     async def top_up(
@@ -173,6 +176,33 @@ class Books(Generic[B, H, E]):
         currency = posting.currency or session.currency
         move = _Move(balance=amount, postings=1, currency=currency)
         return await self._post(session, owner, move, against, posting)
+
+    async def park(self, session: WriteSession, *, owner: UUID, code: str, detail: str) -> bool:
+        """Take no new holds and charges of this owner's; false where it was parked before."""
+        return await self._set_parked(session, owner, at=session.clock.now(), why=(code, detail))
+
+    async def unpark(self, session: WriteSession, *, owner: UUID) -> bool:
+        """Take them again; false where it wasn't parked."""
+        return await self._set_parked(session, owner, at=None, why=(None, None))
+
+    async def _set_parked(
+        self,
+        session: WriteSession,
+        owner: UUID,
+        *,
+        at: datetime | None,
+        why: tuple[str | None, str | None],
+    ) -> bool:
+        table = self._balances
+        is_other = table.parked_at.is_(None) if at else table.parked_at.is_not(None)
+        found = await session.scalars(
+            update(table)
+            .where(table.tenant_id == owner, is_other)
+            .values(parked_at=at, parked_code=why[0], parked_detail=why[1])
+            .returning(table.tenant_id)
+            .execution_options(synchronize_session=False)
+        )
+        return found.one_or_none() is not None
 
     async def _move(self, session: WriteSession, owner: UUID, move: _Move) -> Row[int, int]:
         """Change the balance row under its lock; what it is afterwards."""
@@ -206,6 +236,8 @@ class Books(Generic[B, H, E]):
             statement = statement.where(table.balance - table.held + table.credit_limit >= spent)
         if move.currency is not None:
             statement = statement.where(table.currency == move.currency)
+        if move.new:
+            statement = statement.where(table.parked_at.is_(None))
         return (await session.execute(statement)).one_or_none()
 
     async def lock(self, session: WriteSession, *, owner: UUID) -> B:
@@ -284,5 +316,8 @@ def _refusal(row: BalanceColumns, move: _Move) -> ProblemError:
         return _wrong_currency(row, str(move.currency))
     if abs(row.balance + move.balance) > MOST:
         return _too_much()
+    if move.new and row.parked_at is not None:
+        detail = "The account is being looked at by our staff. Nothing was booked; ask us."
+        return ProblemError(PARKED, detail)
     detail = "The available balance doesn't cover this. Top up and try again."
     return ProblemError(INSUFFICIENT_BALANCE, detail)

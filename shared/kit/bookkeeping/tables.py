@@ -42,7 +42,11 @@ def _tenant_column(owner: type) -> str:
 
 
 class BalanceColumns:
-    """One owner's balance. `postings` counts the lines of the owner's statement."""
+    """One owner's balance. `postings` counts the lines of the owner's statement.
+
+    While it is parked (`parked_at`; why: `parked_code`, `parked_detail`) nothing new is held or
+    charged; what was held before is captured or released all the same.
+    """
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     currency: Mapped[str] = mapped_column(Text)
@@ -50,6 +54,9 @@ class BalanceColumns:
     held: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     credit_limit: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     postings: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    parked_code: Mapped[str | None] = mapped_column(Text)
+    parked_detail: Mapped[str | None] = mapped_column(Text)
+    parked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     @property
     def available(self) -> int:

@@ -2,7 +2,7 @@
 
 from shared.kit.jobs.queue import Job, JobLost, cancel_jobs, enqueue, revive_jobs
 from shared.kit.jobs.table import JobColumns, WorkerColumns
-from shared.kit.jobs.worker import Completion, Retry, Setback, Task, Worker
+from shared.kit.jobs.worker import Completion, Retry, SetAside, Setback, Task, Worker
 
 __all__ = [
     "Completion",
@@ -10,6 +10,7 @@ __all__ = [
     "JobColumns",
     "JobLost",
     "Retry",
+    "SetAside",
     "Setback",
     "Task",
     "Worker",

@@ -54,6 +54,7 @@ async def enqueue(
     dedupe_key: str | None = None,
     priority: int = NORMAL,
     max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+    traceparent: str | None = None,
 ) -> int:
     """Add a job to this transaction; its id.
 
@@ -61,8 +62,13 @@ async def enqueue(
     worked on runs once more afterwards. Lock the lane's owner before, so that ids commit in order.
     A job holds up the later ones of its lane, also while its `run_at` lies ahead: give schedules
     no lane, and let them enqueue the work when their time has come.
+    It belongs to the trace that we are in, or to `traceparent`'s; a schedule begins one of its own,
+    or the trail of an order would go on with every renewal.
     """
     now = session.clock.now()
+    scheduled = run_at is not None and run_at > now
+    if traceparent is None and not scheduled:
+        traceparent = current_trace().header()
     row = await session.execute(
         statements.ENQUEUE,
         {
@@ -74,11 +80,11 @@ async def enqueue(
             "dedupe_key": dedupe_key,
             "run_at": run_at or now,
             "max_attempts": max_attempts,
-            "traceparent": current_trace().header(),
+            "traceparent": traceparent,
             "created_at": now,
         },
     )
-    if run_at is None or run_at <= now:
+    if not scheduled:
         session.hint(JOBS_CHANNEL)
     return int(row.scalar_one())
 

@@ -46,6 +46,13 @@ class Retry(Exception):
         self.counted = counted
 
 
+class SetAside(Retry):
+    """Raised by a task: not again by itself. The lane goes on, and `revive_jobs` brings it back."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, counted=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setback:
     """An attempt that came to nothing. `dead` means that no other follows by itself."""
@@ -238,7 +245,8 @@ class Worker:
         recurring = task is not None and task.every is not None
         setback = Setback(
             reason=wish.reason if wish else f"{type(error).__name__}: {error}",
-            dead=job.attempt >= job.max_attempts and not recurring and (not wish or wish.counted),
+            dead=isinstance(error, SetAside)
+            or (job.attempt >= job.max_attempts and not recurring and (not wish or wish.counted)),
             error=error,
         )
         level = _log.info if wish else _log.exception

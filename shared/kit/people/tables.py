@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
@@ -114,6 +115,7 @@ class AuditColumns:
             CheckConstraint(_SEALED, name="sealed"),
             CheckConstraint(_REDACTED, name="redacted"),
             Index("ix_audit_entries_object", "object_type", "object_id", "id"),
+            Index("ix_audit_entries_trace", text("substr(traceparent, 4, 32)")),
         )
 
 

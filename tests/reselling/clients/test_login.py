@@ -56,7 +56,7 @@ async def test_an_unknown_login_is_refused_in_the_same_words_as_a_wrong_password
         await house.http.post("/client/v1/login", json={"email": email, "password": "wrong"})
         for email in ("anna@example.com", "nobody@example.com")
     ]
-    bodies = [answer.json() | {"request_id": None} for answer in answers]
+    bodies = [answer.json() | {"request_id": None, "trace_id": None} for answer in answers]
     assert bodies[0] == bodies[1]
     assert bodies[0]["code"] == "unauthorized"
 

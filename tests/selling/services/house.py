@@ -24,6 +24,7 @@ from selling_service.catalog.models import (
     TariffVersion,
 )
 from selling_service.database import TENANT_SETTING, SellingRuntime
+from selling_service.desk import routes as desk_routes
 from selling_service.ledger.models import BOOKS, Balance
 from selling_service.partners.models import Installation, Partner, PartnerKey
 from selling_service.provisioning.actions import Platforms, build_platforms
@@ -42,6 +43,7 @@ from shared.kit.people import Role, Unattended
 from shared.kit.problems import install_problem_handlers
 from shared.kit.runtime import Runtime
 from shared.kit.vault import Vault
+from shared.kit.web import Edge
 
 ALL_SCOPES = [scope.value for scope in Scope]
 SECRET_KEY = Vault.new_key()
@@ -264,9 +266,10 @@ async def open_house(url: str, **settings: Any) -> AsyncIterator[House]:
         app = FastAPI()
         app.state.runtime = runtime
         install_problem_handlers(app)
-        for router in partner_routers:
+        app.add_middleware(Edge, max_body_bytes=2**20)
+        for router in (*partner_routers, *desk_routes.partner_routers):
             app.include_router(router, prefix="/partner/v1")
-        for router in (*people, *admin_routers):
+        for router in (*people, *admin_routers, *desk_routes.admin_routers):
             app.include_router(router, prefix="/admin/v1")
         tariff_id = await _stock_the_shelves(runtime)
         yield House(runtime=runtime, clock=clock, platforms=platforms, app=app, tariff_id=tariff_id)

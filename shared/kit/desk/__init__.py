@@ -1,0 +1,45 @@
+"""The desk of either service: what needs a person, who holds it, and what can be done about it."""
+
+from shared.kit.desk.cases import (
+    NO_SUCH_PERSON,
+    NOT_DISMISSIBLE,
+    NOT_GIVEN_UP,
+    NOT_PARKED,
+    NOT_RETRYABLE,
+    STILL_WRONG,
+    CaseColumns,
+    Place,
+    dismiss,
+    find_settled,
+    hand_over,
+    read_place,
+    settle_by_hand,
+    write_place,
+)
+from shared.kit.desk.shapes import DeskHandOver, DeskItem, DeskReason, DeskUnpark, item_fields
+from shared.kit.desk.words import MONEY_WORDS, Action, Words
+
+__all__ = [
+    "MONEY_WORDS",
+    "NOT_DISMISSIBLE",
+    "NOT_GIVEN_UP",
+    "NOT_PARKED",
+    "NOT_RETRYABLE",
+    "NO_SUCH_PERSON",
+    "STILL_WRONG",
+    "Action",
+    "CaseColumns",
+    "DeskHandOver",
+    "DeskItem",
+    "DeskReason",
+    "DeskUnpark",
+    "Place",
+    "Words",
+    "dismiss",
+    "find_settled",
+    "hand_over",
+    "item_fields",
+    "read_place",
+    "settle_by_hand",
+    "write_place",
+]
