@@ -14,7 +14,7 @@ from reselling_service.clients.actions import profile
 from reselling_service.clients.actions.login import Profile
 from reselling_service.clients.queries import find_by_email
 from reselling_service.clients.schemas import ClientCreate
-from reselling_service.database import TENANT_SETTING, ResellingRuntime
+from reselling_service.database import TENANT_SETTING, Base, ResellingRuntime
 from reselling_service.ledger.actions import Payment
 from reselling_service.ledger.actions import top_up as add_payment
 from reselling_service.ledger.schemas import TopUpAmount, TopUpRequest
@@ -24,6 +24,7 @@ from reselling_service.sellers.queries import SellerAccess, list_accesses
 from reselling_service.sellers.schemas import NewSeller
 from reselling_service.settings import get_settings
 from reselling_service.staff.actions import create_staff
+from reselling_service.staff.models import PEOPLE
 from reselling_service.tariffs.actions.importing import ImportWish, fetch_catalog, import_tariffs
 from reselling_service.tariffs.rules import OfferDiff
 from reselling_service.tariffs.schemas import ImportRequest
@@ -35,11 +36,19 @@ from shared.kit.people.schemas import StaffInput
 from shared.kit.principals import ClientId
 from shared.kit.runtime import Runtime
 from shared.kit.terminal import new_password, plain_errors, secret
+from shared.kit.upkeep import add_upkeep
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     help="The reseller's service: staff, sellers, tariffs, clients, money.",
+)
+add_upkeep(
+    app,
+    make_runtime=lambda: ResellingRuntime(get_settings(), tenant_setting=TENANT_SETTING),
+    people=PEOPLE,
+    metadata=Base.metadata,
+    package="reselling_service",
 )
 _CLI = Unattended.CLI
 Done = TypeVar("Done")

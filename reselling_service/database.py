@@ -12,6 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from reselling_service.settings import ResellingSettings
 from shared.kit.db import ReadSession, WriteSession, new_metadata
+from shared.kit.fingerprints import FingerprintKeyColumns
 from shared.kit.jobs import JobColumns, WorkerColumns
 from shared.kit.principals import CurrentClient
 from shared.kit.runtime import Runtime
@@ -34,6 +35,10 @@ class Job(JobColumns, Base):
 
 class WorkerRow(WorkerColumns, Base):
     """Workers that were seen alive."""
+
+
+class FingerprintKey(FingerprintKeyColumns, Base):
+    """What fingerprints are made with, encrypted; the staff's login alone reads it."""
 
 
 class SandboxClockRow(Base):

@@ -22,7 +22,7 @@ from selling_service.catalog.actions.load import load_catalogue
 from selling_service.catalog.actions.offers import grant_offer
 from selling_service.catalog.models import Tariff
 from selling_service.catalog.schemas import Percent, read_catalogue
-from selling_service.database import TENANT_SETTING, SellingRuntime
+from selling_service.database import TENANT_SETTING, Base, SellingRuntime
 from selling_service.ledger.actions import book_by_hand
 from selling_service.ledger.rules import ByHand
 from selling_service.ledger.schemas import MoneyInput
@@ -36,12 +36,14 @@ from selling_service.partners.models import Installation, Partner
 from selling_service.partners.schemas import InstallationInput, PartnerInput
 from selling_service.settings import get_settings
 from selling_service.staff.actions import create_staff
+from selling_service.staff.models import PEOPLE
 from shared.contract.basics import Scope
 from shared.kit.db import DATABASE_AWAY, WriteSession
 from shared.kit.ids import new_id
 from shared.kit.people import Role, Unattended
 from shared.kit.people.schemas import StaffInput
 from shared.kit.problems import ProblemError
+from shared.kit.upkeep import add_upkeep
 
 
 def _percent(text: str) -> Decimal:
@@ -55,6 +57,13 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     help="The provider's service: staff, partners, keys, tariffs, money.",
+)
+add_upkeep(
+    app,
+    make_runtime=lambda: SellingRuntime(get_settings(), tenant_setting=TENANT_SETTING),
+    people=PEOPLE,
+    metadata=Base.metadata,
+    package="selling_service",
 )
 _CLI = Unattended.CLI
 _errors = Console(stderr=True, soft_wrap=True)

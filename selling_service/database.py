@@ -13,6 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from selling_service.settings import SellingSettings
 from shared.kit.db import ReadSession, WriteSession, new_metadata
+from shared.kit.fingerprints import FingerprintKeyColumns
 from shared.kit.jobs import JobColumns, WorkerColumns
 from shared.kit.runtime import Runtime
 
@@ -34,6 +35,10 @@ class Job(JobColumns, Base):
 
 class WorkerRow(WorkerColumns, Base):
     """Workers that were seen alive."""
+
+
+class FingerprintKey(FingerprintKeyColumns, Base):
+    """What fingerprints are made with, encrypted; the staff's login alone reads it."""
 
 
 class SandboxClockRow(Base):

@@ -3,10 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, LargeBinary, Text
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reselling_service.database import Base
+from shared.kit.columns import Hashed
 from shared.kit.people import LockoutColumns
 from shared.kit.rls import APP_ROLE
 
@@ -40,7 +41,7 @@ class ClientSession(Base):
 
     __tablename__ = "client_sessions"
 
-    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(Hashed, primary_key=True)
     client_id: Mapped[UUID] = mapped_column(ForeignKey("clients.client_id"), index=True)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

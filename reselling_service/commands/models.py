@@ -11,7 +11,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     Text,
     text,
 )
@@ -19,6 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reselling_service.database import Base
+from shared.kit.columns import Encrypted
 
 OPEN_STATES = ("queued", "unanswered", "accepted", "cancelling")
 
@@ -62,7 +62,7 @@ class Command(Base):
     kind: Mapped[str] = mapped_column(Text)
     asked_by: Mapped[str] = mapped_column(Text)
     path: Mapped[str] = mapped_column(Text)
-    body: Mapped[bytes] = mapped_column(LargeBinary)
+    body: Mapped[bytes] = mapped_column(Encrypted)
     summary: Mapped[dict[str, Any]] = mapped_column(JSONB)
     state: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, default=0)

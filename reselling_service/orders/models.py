@@ -8,13 +8,13 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     ForeignKey,
-    LargeBinary,
     Text,
     UniqueConstraint,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reselling_service.database import Base
+from shared.kit.columns import Hashed
 
 
 class Order(Base):
@@ -39,6 +39,6 @@ class Order(Base):
     total: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(Text)
     request_key: Mapped[str | None] = mapped_column(Text)
-    fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary)
+    fingerprint: Mapped[bytes | None] = mapped_column(Hashed)
     ordered_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

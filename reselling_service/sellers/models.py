@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Integer, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reselling_service.database import Base
+from shared.kit.columns import Encrypted
 
 
 class Seller(Base):
@@ -27,7 +28,7 @@ class Seller(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(Text, unique=True)
     url: Mapped[str] = mapped_column(Text)
-    key: Mapped[bytes] = mapped_column(LargeBinary)
+    key: Mapped[bytes] = mapped_column(Encrypted)
     key_hint: Mapped[str] = mapped_column(Text)
     enabled: Mapped[bool] = mapped_column(default=True)
     installation_id: Mapped[UUID] = mapped_column(unique=True)
@@ -40,7 +41,7 @@ class Seller(Base):
     failures: Mapped[int] = mapped_column(Integer, default=0)
     retry_after: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     hook_id: Mapped[UUID | None]
-    hook_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    hook_secret: Mapped[bytes | None] = mapped_column(Encrypted)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 

@@ -10,7 +10,6 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
-    LargeBinary,
     Text,
     UniqueConstraint,
     text,
@@ -20,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from reselling_service.database import Base
 from shared.contract.services import ServiceStatus
+from shared.kit.columns import Encrypted
 
 
 class ClientRef(Base):
@@ -71,8 +71,8 @@ class Service(Base):
     service_ref: Mapped[UUID]
     client_ref: Mapped[UUID]
     name: Mapped[str] = mapped_column(Text)
-    hostname: Mapped[bytes] = mapped_column(LargeBinary)
-    hostname_before: Mapped[bytes | None] = mapped_column(LargeBinary)
+    hostname: Mapped[bytes] = mapped_column(Encrypted)
+    hostname_before: Mapped[bytes | None] = mapped_column(Encrypted)
     os: Mapped[str] = mapped_column(Text)
     period: Mapped[str] = mapped_column(Text)
     price: Mapped[int] = mapped_column(BigInteger)

@@ -12,7 +12,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    LargeBinary,
     Text,
     UniqueConstraint,
     text,
@@ -21,6 +20,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from selling_service.database import Base
+from shared.kit.columns import Encrypted
 
 
 class Feed(Base):
@@ -75,8 +75,8 @@ class WebhookEndpoint(Base):
     partner_id: Mapped[UUID]
     installation_id: Mapped[UUID]
     url: Mapped[str] = mapped_column(Text)
-    secret: Mapped[bytes] = mapped_column(LargeBinary)
-    old_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    secret: Mapped[bytes] = mapped_column(Encrypted)
+    old_secret: Mapped[bytes | None] = mapped_column(Encrypted)
     old_secret_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     state: Mapped[str] = mapped_column(Text)
     problem: Mapped[str | None] = mapped_column(Text)

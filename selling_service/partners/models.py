@@ -8,7 +8,6 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
-    LargeBinary,
     Text,
     UniqueConstraint,
 )
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from selling_service.database import TENANT_SETTING, Base
 from shared.kit import rls
+from shared.kit.columns import Hashed
 
 
 class Partner(Base):
@@ -59,7 +59,7 @@ class PartnerKey(Base):
     partner_id: Mapped[UUID] = mapped_column(ForeignKey("partners.id"), index=True)
     installation_id: Mapped[UUID]
     name: Mapped[str] = mapped_column(Text)
-    secret_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    secret_hash: Mapped[bytes] = mapped_column(Hashed)
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     allowed_networks: Mapped[list[str]] = mapped_column(ARRAY(Text))
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -12,7 +12,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    LargeBinary,
     Table,
     Text,
     UniqueConstraint,
@@ -24,6 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from selling_service.database import Base
 from selling_service.ledger.models import Entry, Hold
 from shared.contract.basics import OperationState, ServiceState
+from shared.kit.columns import Encrypted, Hashed
 from shared.kit.idempotency import CommandColumns
 
 
@@ -90,9 +90,9 @@ class ServiceRow(Base):
     addresses: Mapped[list[str]] = mapped_column(ARRAY(Text))
     os: Mapped[str] = mapped_column(Text)
     image: Mapped[str] = mapped_column(Text)
-    hostname: Mapped[bytes] = mapped_column(LargeBinary)
-    content: Mapped[bytes | None] = mapped_column(LargeBinary)
-    order_fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    hostname: Mapped[bytes] = mapped_column(Encrypted)
+    content: Mapped[bytes | None] = mapped_column(Encrypted)
+    order_fingerprint: Mapped[bytes] = mapped_column(Hashed)
     terms: Mapped[int] = mapped_column(Integer, default=0)
     terms_before: Mapped[int] = mapped_column(Integer, default=0)
     counted_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -183,7 +183,7 @@ class OperationRow(Base):
     progress: Mapped[int] = mapped_column(Integer, default=0)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     parameters: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    content: Mapped[bytes | None] = mapped_column(LargeBinary)
+    content: Mapped[bytes | None] = mapped_column(Encrypted)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     problem: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     request_id: Mapped[UUID | None]

@@ -3,7 +3,7 @@
 Only this module commits. Hints to other processes are sent after the commit, never inside it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +65,8 @@ class Context:
     vault: Vault
     hints: Hints
     currency: str
+    # What must have been read before anything is written; raises DATABASE_AWAY.
+    before_writing: Callable[[], Awaitable[None]] | None = None
 
 
 class Database:
@@ -109,6 +111,8 @@ class Database:
     @asynccontextmanager
     async def write(self, *, tenant: UUID | None = None) -> AsyncIterator[WriteSession]:
         """A transaction: commits when the block ends, rolls back when it raises."""
+        if self.context.before_writing is not None:
+            await self.context.before_writing()
         async with WriteSession(self.engine, expire_on_commit=False) as session:
             await self._prepare(session, tenant)
             yield session

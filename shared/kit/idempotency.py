@@ -14,7 +14,7 @@ from fastapi import Header, Response
 from fastapi import Request as HTTPRequest
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from sqlalchemy import DateTime, LargeBinary, Text, select, text, update
+from sqlalchemy import DateTime, Text, select, text, update
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
@@ -27,6 +27,7 @@ from shared.contract.problems import (
     IN_PROGRESS,
     PROBLEM_MEDIA_TYPE,
 )
+from shared.kit.columns import Hashed
 from shared.kit.db import WriteSession
 from shared.kit.problems import ProblemError, from_validation, unstorable
 from shared.kit.telemetry import current_trace
@@ -42,7 +43,7 @@ class CommandColumns:
 
     tenant_id: Mapped[UUID]
     command_id: Mapped[UUID] = mapped_column(primary_key=True)
-    fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary)
+    fingerprint: Mapped[bytes | None] = mapped_column(Hashed)
     state: Mapped[str] = mapped_column(Text)
     operation_id: Mapped[UUID | None]
     # Not jsonb: the order of the keys is kept, so that the first answer comes again word for word.

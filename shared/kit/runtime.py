@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from shared.kit.clock import Clock, SandboxClock, SystemClock
 from shared.kit.db import DATABASE_AWAY, Context, Database
+from shared.kit.fingerprints import learn_fingerprint_key
 from shared.kit.hints import Hints
 from shared.kit.rls import APP_ROLE, STAFF_ROLE
 from shared.kit.settings import ServiceSettings
@@ -31,12 +32,18 @@ class Runtime(Generic[S]):
     def __init__(self, settings: S, *, tenant_setting: str, clock: Clock | None = None) -> None:
         self.settings = settings
         self.clock: Clock = clock or (SandboxClock() if settings.sandbox else SystemClock())
-        self.vault = Vault([key.get_secret_value() for key in settings.secret_keys])
+        self.vault = Vault(
+            [key.get_secret_value() for key in settings.secret_keys], own_fingerprint_key=True
+        )
         url = settings.database_url.get_secret_value()
         app, staff = settings.app_database_url, settings.staff_database_url
         self.hints = Hints(app.get_secret_value() if app else url)
         context = Context(
-            clock=self.clock, vault=self.vault, hints=self.hints, currency=settings.currency
+            clock=self.clock,
+            vault=self.vault,
+            hints=self.hints,
+            currency=settings.currency,
+            before_writing=self._open_vault,
         )
 
         def database(own: str | None, role: str) -> Database:
@@ -57,13 +64,18 @@ class Runtime(Generic[S]):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Connected while the block runs. Raises WallsCanFall for a login with too much power."""
-        await check_walls(self.app, self.staff)
-        await self.hints.start()
-        if isinstance(self.clock, SandboxClock):
-            await self._set(self.clock)
-            self._following = asyncio.create_task(self._follow(self.clock), name="sandbox-clock")
+        """Connected while the block runs.
+
+        Raises WallsCanFall for a login with too much power, WrongSecretKeys for another database's.
+        """
         try:
+            await check_walls(self.app, self.staff)
+            await self._try_vault()
+            await self.hints.start()
+            if isinstance(self.clock, SandboxClock):
+                await self._set(self.clock)
+                follow = self._follow(self.clock)
+                self._following = asyncio.create_task(follow, name="sandbox-clock")
             yield
         finally:
             if self._following is not None:
@@ -73,6 +85,17 @@ class Runtime(Generic[S]):
             await self.hints.aclose()
             await self.app.aclose()
             await self.staff.aclose()
+
+    async def _try_vault(self) -> None:
+        """A database that can't be asked yet keeps nobody from starting."""
+        try:
+            await self._open_vault()
+        except DATABASE_AWAY as error:
+            _log.warning("vault.unopened", error=type(error).__name__)
+
+    async def _open_vault(self) -> None:
+        if not self.vault.ready:
+            await learn_fingerprint_key(self.staff.engine, self.vault)
 
     async def _follow(self, clock: SandboxClock) -> None:
         """Keep up with the offset that staff set: all processes live in the same time."""
@@ -84,6 +107,7 @@ class Runtime(Generic[S]):
         try:
             async with self.staff.read() as session:
                 seconds = await session.scalar(text("SELECT offset_seconds FROM sandbox_clock"))
-            clock.offset = timedelta(seconds=seconds or 0)
+            # It only moves on: what was read before staff moved it must not put it back.
+            clock.offset = max(clock.offset, timedelta(seconds=seconds or 0))
         except DATABASE_AWAY as error:
             _log.warning("clock.unreadable", error=type(error).__name__)

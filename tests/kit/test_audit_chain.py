@@ -1,23 +1,18 @@
 """The audit is added to, numbered without gaps, and never rewritten; see `0003_audit_chain.sql`."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from shared.kit.db import WriteSession
-from shared.kit.people import Unattended, audit, redact_audit
+from tests.kit.audit_book import add, redact, rows, write
 from tests.kit.people_fixtures import house, service
 from tests.kit.people_house import House
 from tests.kit.superuser import as_superuser
 
 __all__ = ["house", "service"]
 
-CHAIN = "SELECT number, previous_hash, hash FROM audit_entries ORDER BY number"
 IDS = "SELECT id FROM audit_entries"
 SEALED_WRONGLY = "UPDATE audit_entries SET number = 7, hash = '', previous_hash = ''"
 TOUCHED = [
@@ -28,43 +23,6 @@ TOUCHED = [
     "DELETE FROM audit_entries",
     "TRUNCATE audit_entries",
 ]
-
-
-async def add(session: WriteSession, house: House, action: str, **after: Any) -> UUID:
-    """Add one entry about a thing."""
-    return await audit(
-        session,
-        house.people,
-        Unattended.SYSTEM,
-        action,
-        object_type="thing",
-        object_id="one",
-        after=after or None,
-    )
-
-
-async def write(house: House, action: str = "thing.change", **after: Any) -> UUID:
-    """Add one entry in a transaction of its own."""
-    async with house.runtime.staff.write() as session:
-        return await add(session, house, action, **after)
-
-
-async def redact(house: House, entries: Sequence[UUID]) -> int:
-    """Take the content out of these."""
-    async with house.runtime.staff.write() as session:
-        return await redact_audit(
-            session,
-            house.people,
-            Unattended.SYSTEM,
-            entries,
-            object_type="thing",
-            object_id="one",
-        )
-
-
-async def rows(house: House, statement: str = CHAIN) -> list[Any]:
-    async with house.runtime.staff.read() as session:
-        return list((await session.execute(text(statement))).all())
 
 
 async def test_each_entry_holds_the_hash_of_the_one_before(house: House) -> None:

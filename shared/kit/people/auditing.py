@@ -17,6 +17,7 @@ from shared.kit.people.principals import Doer, StaffPrincipal
 from shared.kit.people.tables import AuditColumns, People
 from shared.kit.telemetry import current_request_id, current_trace
 
+REDACTION = "audit.redact"
 _SECRETS = ("password", "secret", "token")
 _HIDDEN = "[hidden]"
 
@@ -70,7 +71,7 @@ async def redact_audit(
         session,
         people,
         doer,
-        "audit.redact",
+        REDACTION,
         object_type=object_type,
         object_id=object_id,
         after={"entries": [str(entry_id) for entry_id in entry_ids]},

@@ -14,12 +14,13 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
     Text,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+
+from shared.kit.columns import Hashed
 
 
 class StaffColumns:
@@ -47,7 +48,7 @@ class StaffSessionColumns:
 
     __tablename__ = "staff_sessions"
 
-    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(Hashed, primary_key=True)
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -59,7 +60,7 @@ class LockoutColumns:
     The address is kept as an HMAC: what a stranger typed is nobody's business.
     """
 
-    login_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    login_hash: Mapped[bytes] = mapped_column(Hashed, primary_key=True)
     attempts: Mapped[int] = mapped_column(Integer)
     last_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
 
@@ -98,10 +99,10 @@ class AuditColumns:
     request_id: Mapped[UUID | None]
     traceparent: Mapped[str] = mapped_column(Text)
     number: Mapped[int | None] = mapped_column(BigInteger, unique=True)
-    salt: Mapped[bytes | None] = mapped_column(LargeBinary, FetchedValue())
-    content_hash: Mapped[bytes] = mapped_column(LargeBinary, FetchedValue())
-    previous_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
-    hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    salt: Mapped[bytes | None] = mapped_column(Hashed, FetchedValue())
+    content_hash: Mapped[bytes] = mapped_column(Hashed, FetchedValue())
+    previous_hash: Mapped[bytes | None] = mapped_column(Hashed)
+    hash: Mapped[bytes | None] = mapped_column(Hashed)
     redacted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     redacted_by: Mapped[UUID | None]
 
@@ -126,7 +127,7 @@ class AuditHeadColumns:
 
     one: Mapped[bool] = mapped_column(Boolean, primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger)
-    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    hash: Mapped[bytes] = mapped_column(Hashed)
 
     @declared_attr.directive
     @classmethod

@@ -1,0 +1,3 @@
+-- Takes the key away again; fingerprints are made from the oldest secret key as before.
+
+DROP TABLE fingerprint_key;
