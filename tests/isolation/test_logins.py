@@ -15,9 +15,9 @@ from selling_service.database import TENANT_SETTING, SellingRuntime
 from selling_service.main import create_app as create_selling_app
 from selling_service.settings import SellingSettings
 from selling_service.worker import work
-from shared.kit.vault import Vault
 from shared.kit.walls import WallsCanFall
 from tests.isolation.logins import as_login, connected, execute, proper_logins
+from tests.secret_key import SECRET_KEY
 
 SETTINGS = {"selling": SellingSettings, "reselling": ResellingSettings}
 A_ROW = {
@@ -93,7 +93,7 @@ def logins(
     monkeypatch.delenv("SELLING_ALLOW_POWERFUL_LOGIN")
     monkeypatch.delenv("RESELLING_ALLOW_POWERFUL_LOGIN")
     with proper_logins(owner_url, service) as found:
-        yield {**found, f"{service.upper()}_SECRET_KEYS": Vault.new_key()}
+        yield {**found, f"{service.upper()}_SECRET_KEYS": SECRET_KEY}
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ async def test_login_that_could_escape_is_refused_and_told_why(
 
 
 def settings_of(url: str, **more: object) -> SellingSettings:
-    known = {"database_url": url, "app_database_url": url, "secret_keys": Vault.new_key()}
+    known = {"database_url": url, "app_database_url": url, "secret_keys": SECRET_KEY}
     return SellingSettings.model_validate(known | more)
 
 
@@ -200,7 +200,7 @@ async def test_neither_api_nor_worker_starts_with_a_login_that_could_escape(
     for name in ("SELLING", "RESELLING"):
         monkeypatch.delenv(f"{name}_ALLOW_POWERFUL_LOGIN")
     reselling = ResellingSettings(
-        database_url=SecretStr(reselling_database_url), secret_keys=[SecretStr(Vault.new_key())]
+        database_url=SecretStr(reselling_database_url), secret_keys=[SecretStr(SECRET_KEY)]
     )
     for app in (
         create_selling_app(settings_of(selling_database_url)),

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from cryptography.fernet import Fernet
 from fastapi import APIRouter, FastAPI
 from httpx import ASGITransport, AsyncClient
 from pydantic import SecretStr
@@ -21,6 +20,7 @@ from shared.kit.people import People, Role, Unattended, create_member
 from shared.kit.runtime import Runtime
 from shared.kit.settings import ServiceSettings
 from shared.kit.web import create_api
+from tests.secret_key import SECRET_KEY
 
 PASSWORD = "a long enough password"
 BASE = "/house/v1"
@@ -89,7 +89,7 @@ def settings(service: str, *, url: str, sandbox: bool = False) -> ServiceSetting
         "selling": SellingSettings,
         "reselling": ResellingSettings,
     }
-    keys = [SecretStr(Fernet.generate_key().decode())]
+    keys = [SecretStr(SECRET_KEY)]
     return kinds[service](
         database_url=SecretStr(url), secret_keys=keys, sandbox=sandbox, pool_size=5
     )

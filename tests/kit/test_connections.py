@@ -16,11 +16,11 @@ from shared.kit import bodies
 from shared.kit.connections import Limits
 from shared.kit.serving import Server, configure
 from shared.kit.settings import ServiceSettings
-from shared.kit.vault import Vault
 from shared.kit.web import create_api
 from tests.kit.serving import started
 from tests.kit.stage import eventually
 from tests.ports import free_port
+from tests.secret_key import SECRET_KEY
 
 SOON = 0.3
 QUICK = Limits(header_seconds=SOON, stalled_seconds=SOON, connections=8, connections_per_address=5)
@@ -69,7 +69,7 @@ def application() -> FastAPI:
 async def listening(limits: Limits) -> AsyncIterator[int]:
     settings = ServiceSettings(
         database_url=SecretStr("postgresql+asyncpg:///nowhere"),
-        secret_keys=[SecretStr(Vault.new_key())],
+        secret_keys=[SecretStr(SECRET_KEY)],
     )
     app, port = application(), free_port()
     config = configure(app, host="127.0.0.1", port=port, settings=settings, limits=limits)

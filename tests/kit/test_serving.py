@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from shared.kit.serving import configure
 from shared.kit.settings import ServiceSettings
-from shared.kit.vault import Vault
+from tests.secret_key import SECRET_KEY
 
 app = FastAPI()
 
@@ -32,7 +32,7 @@ async def who(request: Request) -> str:
 async def test_only_a_trusted_proxy_says_who_asks(trusted: list[str], seen: str) -> None:
     settings = ServiceSettings(
         database_url=SecretStr("postgresql+asyncpg:///nowhere"),
-        secret_keys=[SecretStr(Vault.new_key())],
+        secret_keys=[SecretStr(SECRET_KEY)],
         trusted_proxies=[ip_network(network) for network in trusted],
     )
     config = configure(app, host="127.0.0.1", port=0, settings=settings)

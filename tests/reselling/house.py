@@ -16,7 +16,7 @@ from reselling_service.settings import ResellingSettings
 from reselling_service.staff.actions import create_staff
 from shared.kit.ids import new_id
 from shared.kit.people import Role, Unattended
-from shared.kit.vault import Vault
+from tests.secret_key import SECRET_KEY
 
 JSON = Any  # what a body holds, told apart by what a test looks at
 PASSWORD = "correct horse battery"
@@ -100,7 +100,7 @@ async def open_house(database_url: str, **settings: JSON) -> AsyncIterator[House
     app = create_app(
         ResellingSettings(
             database_url=SecretStr(database_url),
-            secret_keys=[SecretStr(Vault.new_key())],
+            secret_keys=[SecretStr(SECRET_KEY)],
             **settings,
         )
     )

@@ -5,7 +5,7 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 
-from shared.kit.vault import Vault
+from tests.secret_key import SECRET_KEY
 
 
 async def start(
@@ -14,7 +14,7 @@ async def start(
     """A program of ours, with pipes; `key` where its secrets must be read by others too."""
     settings = {
         "RESELLING_DATABASE_URL": url,
-        "RESELLING_SECRET_KEYS": key or Vault.new_key(),
+        "RESELLING_SECRET_KEYS": key or SECRET_KEY,
         "RESELLING_LOG_LEVEL": "WARNING",
     }
     return await asyncio.create_subprocess_exec(

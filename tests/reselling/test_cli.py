@@ -8,10 +8,10 @@ from typer.testing import CliRunner, Result
 
 from reselling_service.cli import app
 from reselling_service.settings import get_settings
-from shared.kit.vault import Vault
 from tests.reselling.house import PASSWORD, body_of, open_house
 from tests.reselling.sellers.fake import serve
 from tests.reselling.tariffs.shop import Shop
+from tests.secret_key import SECRET_KEY
 
 
 class Terminal:
@@ -21,7 +21,7 @@ class Terminal:
         self.url = url
         self._settings = {
             "RESELLING_DATABASE_URL": url,
-            "RESELLING_SECRET_KEYS": Vault.new_key(),
+            "RESELLING_SECRET_KEYS": SECRET_KEY,
         }
 
     async def type(self, *arguments: str, given: str = "") -> str:

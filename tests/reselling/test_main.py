@@ -14,9 +14,9 @@ from reselling_service.settings import ResellingSettings
 from reselling_service.worker import run
 from shared.kit.bookkeeping import OtherCurrency
 from shared.kit.runtime import Runtime
-from shared.kit.vault import Vault
 from tests.reselling.house import House, open_house
 from tests.reselling.house_fixtures import house
+from tests.secret_key import SECRET_KEY
 
 __all__ = ["house"]
 
@@ -52,7 +52,7 @@ async def test_without_a_database_it_says_so_and_answers_503() -> None:
     settings = ResellingSettings.model_validate(
         {
             "database_url": "postgresql+asyncpg://nobody@127.0.0.1:1/none",
-            "secret_keys": Vault.new_key(),
+            "secret_keys": SECRET_KEY,
         }
     )
     app = create_app(settings)
@@ -74,7 +74,7 @@ async def test_nothing_starts_on_balances_in_another_currency(
     settings = ResellingSettings.model_validate(
         {
             "database_url": reselling_database_url,
-            "secret_keys": Vault.new_key(),
+            "secret_keys": SECRET_KEY,
             "currency": "USD",
         }
     )

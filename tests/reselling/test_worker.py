@@ -9,11 +9,11 @@ from reselling_service.database import TENANT_SETTING, ResellingRuntime
 from reselling_service.settings import ResellingSettings
 from reselling_service.worker import all_tasks
 from shared.kit.runtime import Runtime
-from shared.kit.vault import Vault
 from tests.reselling.house import House
 from tests.reselling.house_fixtures import house
 from tests.reselling.processes import start
 from tests.reselling.sellers.rig import until
+from tests.secret_key import SECRET_KEY
 
 __all__ = ["house"]
 
@@ -50,7 +50,7 @@ def test_each_kind_of_job_has_one_task() -> None:
     settings = ResellingSettings.model_validate(
         {
             "database_url": "postgresql+asyncpg://nobody@127.0.0.1:1/none",
-            "secret_keys": Vault.new_key(),
+            "secret_keys": SECRET_KEY,
         }
     )
     runtime: ResellingRuntime = Runtime(settings, tenant_setting=TENANT_SETTING)

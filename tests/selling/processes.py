@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cryptography.fernet import Fernet
-
 from tests.ports import free_port
+from tests.secret_key import SECRET_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +18,7 @@ def variables_for(url: str) -> dict[str, str]:
     """The variables of a provider on this database."""
     return {
         "SELLING_DATABASE_URL": url,
-        "SELLING_SECRET_KEYS": Fernet.generate_key().decode(),
+        "SELLING_SECRET_KEYS": SECRET_KEY,
         "SELLING_PORT": str(free_port()),
         "SELLING_POOL_SIZE": "5",
         "SELLING_ALLOW_POWERFUL_LOGIN": "true",  # the tests' databases are opened as a superuser

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -17,6 +16,7 @@ from selling_service.worker import work
 from shared.contract.basics import Edition, Scope
 from shared.kit.bookkeeping import OtherCurrency
 from tests.kit.stage import ManualClock
+from tests.secret_key import SECRET_KEY
 from tests.selling.events.stage import open_runtime, seat
 
 
@@ -25,7 +25,7 @@ async def serving(
     url: str, *, edition: Edition = Edition.HOSTING_CLOUD, sandbox: bool = False
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the whole application."""
-    keys = [SecretStr(Fernet.generate_key().decode())]
+    keys = [SecretStr(SECRET_KEY)]
     app = create_app(
         SellingSettings(
             database_url=SecretStr(url),
@@ -126,7 +126,7 @@ async def test_nothing_starts_on_balances_in_another_currency(selling_database_u
             await BOOKS.lock(session, owner=one.partner_id)
     settings = SellingSettings(
         database_url=SecretStr(selling_database_url),
-        secret_keys=[SecretStr(Fernet.generate_key().decode())],
+        secret_keys=[SecretStr(SECRET_KEY)],
         currency="USD",
     )
     app = create_app(settings)

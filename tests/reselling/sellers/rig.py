@@ -28,8 +28,8 @@ from shared.kit.ids import new_id
 from shared.kit.jobs import Task, Worker
 from shared.kit.people import Role, StaffPrincipal, Unattended
 from shared.kit.runtime import Runtime
-from shared.kit.vault import Vault
 from tests.reselling.sellers.fake import FakeSeller
+from tests.secret_key import SECRET_KEY
 
 Found = TypeVar("Found")
 ALICE = StaffPrincipal(id=new_id(), email="alice@example.com", role=Role.OWNER)
@@ -156,7 +156,7 @@ def new_runtime(database_url: str, **settings: float) -> tuple[ResellingRuntime,
     clock = MovableClock()
     found = ResellingSettings(
         database_url=SecretStr(database_url),
-        secret_keys=[SecretStr(Vault.new_key())],
+        secret_keys=[SecretStr(SECRET_KEY)],
         **(values | settings),
     )
     return Runtime(found, tenant_setting=TENANT_SETTING, clock=clock), clock

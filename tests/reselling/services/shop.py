@@ -35,8 +35,8 @@ from shared.kit.jobs import Job as ClaimedJob
 from shared.kit.people import Role, StaffPrincipal
 from shared.kit.principals import ClientId
 from shared.kit.runtime import Runtime
-from shared.kit.vault import Vault
 from tests.reselling.services.voice import MONTH, START, ManualClock, Voice
+from tests.secret_key import SECRET_KEY
 
 Found = TypeVar("Found")
 BY_CLIENT = Asker(side=Side.CLIENT, name="client")
@@ -298,7 +298,7 @@ async def open_shop(database_url: str, *, money: int = MONEY) -> AsyncIterator[S
     """A shop on this database."""
     clock = ManualClock()
     settings = ResellingSettings(
-        database_url=SecretStr(database_url), secret_keys=[SecretStr(Vault.new_key())]
+        database_url=SecretStr(database_url), secret_keys=[SecretStr(SECRET_KEY)]
     )
     runtime: ResellingRuntime = Runtime(settings, tenant_setting=TENANT_SETTING, clock=clock)
     async with runtime.running():

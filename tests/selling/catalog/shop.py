@@ -27,8 +27,8 @@ from selling_service.staff.actions import create_staff
 from shared.contract.basics import BASE_PATH, Scope
 from shared.kit.people import Role, Unattended
 from shared.kit.runtime import Runtime
-from shared.kit.vault import Vault
 from shared.kit.web import create_api
+from tests.secret_key import SECRET_KEY
 
 PASSWORD = "correct horse battery"
 BIG = {"vms": 100, "vcpu": 1000, "ram_mib": 1_000_000, "disk_gib": 100_000}
@@ -183,9 +183,7 @@ async def _ready() -> dict[str, bool]:
 @asynccontextmanager
 async def open_shop(url: str) -> AsyncIterator[Shop]:
     """Open a shop with empty shelves."""
-    settings = SellingSettings(
-        database_url=SecretStr(url), secret_keys=[SecretStr(Vault.new_key())]
-    )
+    settings = SellingSettings(database_url=SecretStr(url), secret_keys=[SecretStr(SECRET_KEY)])
     clock = HandClock()
     runtime: SellingRuntime = Runtime(settings, tenant_setting=TENANT_SETTING, clock=clock)
 

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from cryptography.fernet import Fernet
 from fastapi import APIRouter, FastAPI
 from pydantic import SecretStr
 
@@ -26,6 +25,7 @@ from shared.kit.keys import make_key
 from shared.kit.runtime import Runtime
 from shared.kit.web import create_api
 from tests.kit.stage import START, ManualClock
+from tests.secret_key import SECRET_KEY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ async def open_runtime(
     url: str, *, clock: ManualClock, **settings: Any
 ) -> AsyncIterator[SellingRuntime]:
     """A running runtime of the provider on this database."""
-    keys = [SecretStr(Fernet.generate_key().decode())]
+    keys = [SecretStr(SECRET_KEY)]
     values = SellingSettings(database_url=SecretStr(url), secret_keys=keys, pool_size=5, **settings)
     runtime = Runtime(values, tenant_setting=TENANT_SETTING, clock=clock)
     async with runtime.running():

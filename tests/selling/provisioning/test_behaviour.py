@@ -14,7 +14,7 @@ from selling_service.provisioning.drivers.simulated import get_behaviour as read
 from selling_service.settings import SellingSettings
 from selling_service.staff.actions import create_staff
 from shared.kit.people import Role, Unattended
-from shared.kit.vault import Vault
+from tests.secret_key import SECRET_KEY
 
 PATH = "/admin/v1/platforms/simulated/behaviour"
 
@@ -39,7 +39,7 @@ async def logged_in(app: Any, role: Role) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def settings_of(url: str, **more: Any) -> SellingSettings:
-    keys = [SecretStr(Vault.new_key())]
+    keys = [SecretStr(SECRET_KEY)]
     return SellingSettings(database_url=SecretStr(url), secret_keys=keys, **more)
 
 

@@ -42,11 +42,10 @@ from shared.kit.keys import make_key
 from shared.kit.people import Role, Unattended
 from shared.kit.problems import install_problem_handlers
 from shared.kit.runtime import Runtime
-from shared.kit.vault import Vault
 from shared.kit.web import Edge
+from tests.secret_key import SECRET_KEY
 
 ALL_SCOPES = [scope.value for scope in Scope]
-SECRET_KEY = Vault.new_key()
 
 
 class HandClock:

@@ -1,9 +1,9 @@
-"""A key for fingerprints; see `0004_fingerprint_key.sql`."""
+"""A key for fingerprints; see `0005_fingerprint_key.sql`."""
 
 from shared.kit.migrating import run_script
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
