@@ -155,7 +155,11 @@ class Home:
         }
 
     def _defaults(self) -> dict[str, str]:
-        found = {"SELLING_QEMU_DIRECTORY": str(self.folder.resolve() / "qemu")}
+        found = {
+            "SELLING_QEMU_DIRECTORY": str(self.folder.resolve() / "qemu"),
+            # Both halves stand on this machine.
+            "RESELLING_SELLER_PRIVATE_ADDRESSES": "true",
+        }
         for name in SERVICES:
             found[f"{name.upper()}_HOST"] = "127.0.0.1"
             found[f"{name.upper()}_PORT"] = str(DEFAULT_PORTS[name])

@@ -5,6 +5,7 @@ It works on the database of `RESELLING_DATABASE_URL` directly, and is audited as
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, TypeVar
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from reselling_service.ledger.schemas import TopUpAmount, TopUpRequest
 from reselling_service.sellers.actions.connect import connect_seller
 from reselling_service.sellers.client import client_for, open_line
 from reselling_service.sellers.queries import SellerAccess, list_accesses
+from reselling_service.sellers.rules import check_address
 from reselling_service.sellers.schemas import NewSeller
 from reselling_service.settings import get_settings
 from reselling_service.staff.actions import create_staff
@@ -88,16 +90,34 @@ def connect(
     key_stdin: Annotated[
         bool, typer.Option("--key-stdin", help="Read the key from standard input.")
     ] = False,
+    authority: Annotated[
+        Path | None, typer.Option(help="PEM: only what this signs is believed to be the seller.")
+    ] = None,
+    pin: Annotated[
+        str | None, typer.Option(help="SHA-256 of the seller's certificate, as hex.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM: our own certificate; its key lies in --key-file.")
+    ] = None,
+    key_file: Annotated[Path | None, typer.Option(help="PEM: the key of our certificate.")] = None,
 ) -> None:
     """Connect a seller. Its key is asked for: a command line would show it to everybody here."""
     key = secret("Key", from_stdin=key_stdin)
 
     async def act(runtime: ResellingRuntime) -> UUID:
-        new = NewSeller.model_validate({"name": name, "url": url, "key": key})
-        about = await client_for(runtime, url=new.url, key=key).about()
+        tls = {
+            "authority": _text(authority),
+            "pin": pin,
+            "certificate": _text(certificate),
+            "key": _text(key_file),
+        }
+        new = NewSeller.model_validate({"name": name, "url": url, "key": key, "tls": tls})
+        check_address(new.url, private_addresses=runtime.settings.seller_private_addresses)
+        trust = new.tls.trust()
+        about = await client_for(runtime, url=new.url, key=key, trust=trust).about()
         async with runtime.staff.write() as session:
             made = await connect_seller(
-                session, _CLI, name=new.name, url=new.url, key=key, about=about
+                session, _CLI, name=new.name, url=new.url, key=key, about=about, trust=trust
             )
             return made.id
 
@@ -199,6 +219,10 @@ def _run(act: Callable[[ResellingRuntime], Awaitable[Done]]) -> Done:
     with plain_errors():
         return asyncio.run(run())
     raise typer.Exit(1)
+
+
+def _text(file: Path | None) -> str | None:
+    return None if file is None else file.read_text(encoding="ascii")
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

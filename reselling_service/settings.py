@@ -20,6 +20,11 @@ class ResellingSettings(ServiceSettings):
     port: int = Field(default=8002, ge=1, le=65535)
     edition: Edition = Edition.STANDALONE
     client_sign_up: bool = True
+    seller_private_addresses: bool = Field(
+        default=False,
+        description="Sellers may be called at private addresses and over http. For halves that "
+        "stand side by side only.",
+    )
     call_timeout_seconds: float = Field(default=15.0, gt=0)
     stream_silence_seconds: float = Field(default=15.0, gt=0)
     longest_back_off_seconds: float = Field(default=60.0, gt=0)

@@ -28,6 +28,7 @@ from shared.contract.basics import BASE_PATH, CONTRACT_VERSION
 from shared.contract.offers import About
 from shared.contract.problems import (
     ADDRESS_NOT_ALLOWED,
+    CERTIFICATE_REQUIRED,
     GIVEN_UP,
     PLATFORM_FULL,
     PLATFORM_REFUSED,
@@ -111,7 +112,7 @@ _about = APIRouter(tags=["about"])
     "/about",
     summary="Who answers",
     description="Answers whatever the edition and whatever the state of the partner.",
-    responses=declare(UNAUTHORIZED, ADDRESS_NOT_ALLOWED, RATE_LIMITED),
+    responses=declare(UNAUTHORIZED, ADDRESS_NOT_ALLOWED, CERTIFICATE_REQUIRED, RATE_LIMITED),
 )
 async def read_about(runtime: RuntimeDep, principal: Annotated[PartnerPrincipal, needs()]) -> About:
     """What a reseller asks before anything else."""

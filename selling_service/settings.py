@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -39,6 +40,9 @@ class SellingSettings(ServiceSettings):
     webhook_private_addresses: bool = Field(
         default=False,
         description="Send hints also to private addresses and over http. For tests at home only.",
+    )
+    webhook_authority: Path | None = Field(
+        default=None, description="PEM: who signs receivers' certificates, and nobody else does."
     )
     open_streams: int = Field(default=10, ge=1)
 

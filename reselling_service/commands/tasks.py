@@ -344,7 +344,7 @@ async def _lock(session: WriteSession, command_id: UUID) -> Command | None:
 
 
 def _client(runtime: ResellingRuntime, access: SellerAccess) -> SellerClient:
-    return client_for(runtime, url=access.url, key=access.key)
+    return client_for(runtime, url=access.url, key=access.key, trust=access.trust)
 
 
 def _command_id(job: Job) -> UUID:

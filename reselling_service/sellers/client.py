@@ -11,9 +11,7 @@ from typing import TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from pydantic import BaseModel, ValidationError
 
 from reselling_service.database import ResellingRuntime
@@ -50,8 +48,10 @@ from shared.contract.webhooks import (
     WebhookEndpointSecret,
 )
 from shared.kit.clock import Clock
+from shared.kit.outwards import FAULTS, open_client, went_astray
 from shared.kit.patience import retry_after_seconds
 from shared.kit.telemetry import current_trace
+from shared.kit.tls import SYSTEM, Trust, client_context
 
 __all__ = [
     "Accepted",
@@ -69,7 +69,6 @@ __all__ = [
 LONGEST_BODY = 16 * 2**20
 LONGEST_EVENT = 2**20
 MOST_CONNECTIONS = 200
-_FAULTS = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, TimeoutError)
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -100,26 +99,37 @@ class _Answer:
 class Line:
     """The one HTTP client of a process, which all sellers share."""
 
-    def __init__(self, *, clock: Clock, timeout_seconds: float, silence_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        timeout_seconds: float,
+        silence_seconds: float,
+        private_addresses: bool,
+    ) -> None:
         self.clock = clock
         self.timeout_seconds = timeout_seconds
         self.silence_seconds = silence_seconds
-        self.http = httpx.AsyncClient(
-            transport=AiohttpTransport(client=_session),
-            follow_redirects=False,
-            trust_env=False,
-            timeout=timeout_seconds,
-            headers={"User-Agent": "tandem-reseller", "Accept-Encoding": "identity"},
-        )
+        self._private = private_addresses
+        self._open: dict[Trust, httpx.AsyncClient] = {}
+
+    def http(self, trust: Trust) -> httpx.AsyncClient:
+        """The client for sellers that are trusted so. Raises ValueError for PEM without use."""
+        found = self._open.get(trust)
+        if found is None:
+            found = self._open[trust] = open_client(
+                private_addresses=self._private,
+                most_connections=MOST_CONNECTIONS,
+                seconds=self.timeout_seconds,
+                headers={"User-Agent": "tandem-reseller", "Accept-Encoding": "identity"},
+                context=client_context(trust),
+            )
+        return found
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self.http.aclose()
-
-
-def _session() -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=MOST_CONNECTIONS)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        for http in self._open.values():
+            await http.aclose()
 
 
 _LINES: WeakKeyDictionary[ResellingRuntime, Line] = WeakKeyDictionary()
@@ -132,6 +142,7 @@ async def open_line(runtime: ResellingRuntime) -> AsyncIterator[Line]:
         clock=runtime.clock,
         timeout_seconds=runtime.settings.call_timeout_seconds,
         silence_seconds=runtime.settings.stream_silence_seconds,
+        private_addresses=runtime.settings.seller_private_addresses,
     )
     _LINES[runtime] = line
     try:
@@ -141,9 +152,11 @@ async def open_line(runtime: ResellingRuntime) -> AsyncIterator[Line]:
         await line.aclose()
 
 
-def client_for(runtime: ResellingRuntime, *, url: str, key: str) -> "SellerClient":
+def client_for(
+    runtime: ResellingRuntime, *, url: str, key: str, trust: Trust = SYSTEM
+) -> "SellerClient":
     """Return a seller's client on the process's line. `open_line` must be open: LookupError."""
-    return SellerClient(_LINES[runtime], url=url, key=key)
+    return SellerClient(_LINES[runtime], url=url, key=key, trust=trust)
 
 
 class SellerClient:
@@ -153,8 +166,9 @@ class SellerClient:
     the staff's API can answer as it is.
     """
 
-    def __init__(self, line: Line, *, url: str, key: str) -> None:
+    def __init__(self, line: Line, *, url: str, key: str, trust: Trust) -> None:
         self._line = line
+        self._http = line.http(trust)
         self._base = f"{url}{BASE_PATH}"
         self._key = key
 
@@ -247,17 +261,17 @@ class SellerClient:
         if after is not None:
             headers["Last-Event-ID"] = after
         timeout = httpx.Timeout(self._line.timeout_seconds, read=self._line.silence_seconds)
-        request = self._line.http.build_request(
+        request = self._http.build_request(
             "GET", f"{self._base}/events/stream", headers=self._headers(headers), timeout=timeout
         )
         try:
-            async with aclosing(await self._line.http.send(request, stream=True)) as response:
+            async with aclosing(await self._http.send(request, stream=True)) as response:
                 await self._check_stream(response)
                 lines = SSELines(longest=LONGEST_EVENT)
                 async for chunk in response.aiter_raw():
                     for found in lines.feed(chunk):
                         yield Heartbeat() if found is None else Event.model_validate_json(found[1])
-        except _FAULTS as error:
+        except FAULTS as error:
             raise _unreachable(error) from error
         except ValueError as error:
             detail = "The stream of events can't be read: it isn't what the contract says."
@@ -305,7 +319,7 @@ class SellerClient:
             # The transport bounds each read; only this bounds a body that drips.
             async with (
                 asyncio.timeout(seconds),
-                self._line.http.stream(
+                self._http.stream(
                     method,
                     f"{self._base}{path}",
                     params=query or None,
@@ -315,7 +329,7 @@ class SellerClient:
                 ) as response,
             ):
                 return self._answer(response, await _limited(response))
-        except _FAULTS as error:
+        except FAULTS as error:
             reason = _unreachable(error).detail
             return Nothing(status=None, code=None, reason=reason, retry_after=None)
 
@@ -371,6 +385,9 @@ def _nothing(answer: _Answer) -> Nothing:
 
 
 def _unreachable(error: BaseException) -> SellerProblem:
+    if went_astray(error):
+        detail = "The address isn't one of the internet's, and no others may be called."
+        return SellerProblem(SELLER_UNREACHABLE, detail)
     slow = isinstance(error, TimeoutError | httpx.ReadTimeout)
     what = "No answer in time" if slow else "The connection can't be made or broke"
     cause = error.__cause__ or error

@@ -17,6 +17,7 @@ CONTRACT_NOT_SUPPORTED = ProblemType(
 KEY_LACKS_SCOPES = ProblemType("key_lacks_scopes", 409, "The key may do too little")
 SELLER_EXISTS = ProblemType("seller_exists", 409, "This seller is connected already")
 OTHER_SELLER = ProblemType("other_seller", 409, "This is another seller or installation")
+SELLER_ADDRESS = ProblemType("seller_address", 422, "The seller's address isn't one to be called")
 SELLER_DISABLED = ProblemType("seller_disabled", 409, "The seller is disabled")
 
 CALL_PROBLEMS = (SELLER_UNREACHABLE, NOT_A_SELLER, SELLER_KEY_REFUSED, SELLER_UNWILLING)

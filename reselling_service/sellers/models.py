@@ -19,7 +19,9 @@ class Seller(Base):
     `link` says how calls went lately: ok, or broken with `link_problem`, since `link_since`. After
     `failures` in a row calls wait until `retry_after`; then one of them goes out as a probe, which
     moves `retry_after` on for as long as a probe may take (the circuit). `hook_id` is our endpoint
-    for hints at the seller, `hook_secret` (encrypted) what it signs them with.
+    for hints at the seller, `hook_secret` (encrypted) what it signs them with. `tls_authority`
+    (PEM) and `tls_pin` (SHA-256) say whom to believe to be it; `tls_certificate` and `tls_key`
+    (encrypted) say who we are.
     """
 
     __tablename__ = "sellers"
@@ -42,6 +44,10 @@ class Seller(Base):
     retry_after: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     hook_id: Mapped[UUID | None]
     hook_secret: Mapped[bytes | None] = mapped_column(Encrypted)
+    tls_authority: Mapped[str | None] = mapped_column(Text)
+    tls_pin: Mapped[str | None] = mapped_column(Text)
+    tls_certificate: Mapped[str | None] = mapped_column(Text)
+    tls_key: Mapped[bytes | None] = mapped_column(Encrypted)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 

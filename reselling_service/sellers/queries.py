@@ -11,6 +11,7 @@ from reselling_service.sellers.models import Seller
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.people import StaffPrincipal
 from shared.kit.problems import not_found
+from shared.kit.tls import Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class SellerAccess:
     url: str
     key: str = field(repr=False)
     sealed_key: bytes = field(repr=False)
+    trust: Trust
     installation_id: UUID
     clock_offset_ms: int
     enabled: bool
@@ -55,11 +57,20 @@ def access_of(session: ReadSession, row: Seller) -> SellerAccess:
         url=row.url,
         key=session.vault.decrypt_text(row.key),
         sealed_key=row.key,
+        trust=trust_of(session, row),
         installation_id=row.installation_id,
         clock_offset_ms=row.clock_offset_ms,
         enabled=row.enabled,
         failures=row.failures,
         retry_at=row.retry_after,
+    )
+
+
+def trust_of(session: ReadSession, row: Seller) -> Trust:
+    """Read whom to believe to be this seller, and who we are to it."""
+    key = session.vault.decrypt_text(row.tls_key) if row.tls_key is not None else None
+    return Trust(
+        authority=row.tls_authority, pin=row.tls_pin, certificate=row.tls_certificate, key=key
     )
 
 

@@ -14,6 +14,7 @@ from reselling_service.sellers.errors import (
     CONTRACT_NOT_SUPPORTED,
     KEY_LACKS_SCOPES,
     OTHER_SELLER,
+    SELLER_ADDRESS,
     SELLER_EXISTS,
 )
 from reselling_service.sellers.queries import (
@@ -22,10 +23,12 @@ from reselling_service.sellers.queries import (
     get_seller,
     list_sellers,
 )
+from reselling_service.sellers.rules import check_address
 from reselling_service.sellers.schemas import (
     NewKey,
     NewSeller,
     SellerChange,
+    SellerTLS,
     SellerView,
     seller_view,
 )
@@ -60,22 +63,27 @@ async def _access(
         return access_of(session, await get_seller(session, staff, seller_id=seller_id))
 
 
+def _check(runtime: ResellingRuntime, url: str) -> None:
+    check_address(url, private_addresses=runtime.settings.seller_private_addresses)
+
+
 @_router.post(
     "",
     status_code=201,
     summary="Connect a seller",
-    responses=declare(*_ASKED, *_CHECKED, EDITION_NOT_SUPPORTED),
+    responses=declare(*_ASKED, *_CHECKED, EDITION_NOT_SUPPORTED, SELLER_ADDRESS),
 )
 async def connect_seller(runtime: RuntimeDep, staff: OperatorStaff, new: NewSeller) -> SellerView:
     """Ask the seller about itself first: the edition must be `hosting_cloud`.
 
     Its contract must be one that we speak. Nothing is kept where that fails.
     """
-    key = new.key.get_secret_value()
-    about = await client_for(runtime, url=new.url, key=key).about()
+    _check(runtime, new.url)
+    key, trust = new.key.get_secret_value(), new.tls.trust()
+    about = await client_for(runtime, url=new.url, key=key, trust=trust).about()
     async with runtime.staff.write() as session:
         row = await connect.connect_seller(
-            session, staff, name=new.name, url=new.url, key=key, about=about
+            session, staff, name=new.name, url=new.url, key=key, about=about, trust=trust
         )
         return seller_view(row, session.clock)
 
@@ -105,7 +113,7 @@ async def read_seller(session: StaffRead, staff: AnyStaff, seller_id: SellerId) 
 @_router.patch(
     "/{seller_id}",
     summary="Change name or address",
-    responses=declare(*_ASKED, *_CHECKED, OTHER_SELLER, NOT_FOUND),
+    responses=declare(*_ASKED, *_CHECKED, OTHER_SELLER, NOT_FOUND, SELLER_ADDRESS),
 )
 async def change_seller(
     runtime: RuntimeDep, staff: OperatorStaff, seller_id: SellerId, change: SellerChange
@@ -114,7 +122,10 @@ async def change_seller(
     access = await _access(runtime, staff, seller_id)
     about = None
     if change.url is not None:
-        about = await client_for(runtime, url=change.url, key=access.key).about()
+        _check(runtime, change.url)
+        about = await client_for(
+            runtime, url=change.url, key=access.key, trust=access.trust
+        ).about()
     async with runtime.staff.write() as session:
         if about is not None:
             await connect.change_access(
@@ -138,9 +149,30 @@ async def replace_key(
     """
     access = await _access(runtime, staff, seller_id)
     key = new.key.get_secret_value()
-    about = await client_for(runtime, url=access.url, key=key).about()
+    about = await client_for(runtime, url=access.url, key=key, trust=access.trust).about()
     async with runtime.staff.write() as session:
         row = await connect.change_access(session, staff, seller_id=seller_id, about=about, key=key)
+        return seller_view(row, session.clock)
+
+
+@_router.put(
+    "/{seller_id}/tls",
+    summary="Replace how TLS is done",
+    responses=declare(*_ASKED, *_CHECKED, OTHER_SELLER, NOT_FOUND),
+)
+async def replace_tls(
+    runtime: RuntimeDep, staff: OperatorStaff, seller_id: SellerId, new: SellerTLS
+) -> SellerView:
+    """An authority of one's own, a pinned certificate, a certificate to show.
+
+    It is tried first, and kept only where the same seller answers.
+    """
+    access, trust = await _access(runtime, staff, seller_id), new.trust()
+    about = await client_for(runtime, url=access.url, key=access.key, trust=trust).about()
+    async with runtime.staff.write() as session:
+        row = await connect.change_access(
+            session, staff, seller_id=seller_id, about=about, trust=trust
+        )
         return seller_view(row, session.clock)
 
 
@@ -171,7 +203,9 @@ async def add_webhook(runtime: RuntimeDep, staff: OperatorStaff, seller_id: Sell
     """
     access = await _access(runtime, staff, seller_id)
     url = f"{runtime.settings.public_url.rstrip('/')}{HOOKS_PATH}/{seller_id}"
-    endpoint = await client_for(runtime, url=access.url, key=access.key).add_webhook(url)
+    endpoint = await client_for(
+        runtime, url=access.url, key=access.key, trust=access.trust
+    ).add_webhook(url)
     async with runtime.staff.write() as session:
         row = await keep_hook(session, staff, seller_id=seller_id, endpoint=endpoint)
         return seller_view(row, session.clock)
@@ -190,7 +224,9 @@ async def remove_webhook(
         row = await get_seller(session, staff, seller_id=seller_id)
         access, hook_id = access_of(session, row), row.hook_id
     if hook_id is not None:
-        await client_for(runtime, url=access.url, key=access.key).remove_webhook(hook_id)
+        await client_for(
+            runtime, url=access.url, key=access.key, trust=access.trust
+        ).remove_webhook(hook_id)
     async with runtime.staff.write() as session:
         row = await keep_hook(session, staff, seller_id=seller_id, endpoint=None)
         return seller_view(row, session.clock)

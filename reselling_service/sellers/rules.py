@@ -12,6 +12,7 @@ from uuid import UUID
 
 from reselling_service.sellers.errors import (
     NOT_A_SELLER,
+    SELLER_ADDRESS,
     SELLER_KEY_REFUSED,
     SELLER_UNREACHABLE,
     SELLER_UNWILLING,
@@ -20,6 +21,8 @@ from reselling_service.sellers.errors import (
 from shared.contract.basics import BASE_PATH, CONTRACT_MAJOR
 from shared.contract.operations import CommandRecord, Operation
 from shared.contract.problems import NO_SUCH_ROUTE, PROBLEM_MEDIA_TYPE, WIRE_PROBLEMS, Problem
+from shared.kit.addresses import check_url
+from shared.kit.problems import ProblemError
 
 LONGEST_RETRY_AFTER = 3600.0
 FAILURES_BEFORE_OPEN = 5
@@ -29,7 +32,7 @@ PROBE_SECONDS = 30.0
 _SAYS_NOTHING = frozenset({401, 403, 408, 425, 429})
 # The seller is well and has understood us; it only won't do this, or not now.
 _LINK_IS_WELL = frozenset({408, 425, 429})
-_KEY_CODES = frozenset({"unauthorized", "address_not_allowed"})
+_KEY_CODES = frozenset({"unauthorized", "address_not_allowed", "certificate_required"})
 _HOST = re.compile(r"^[A-Za-z0-9.\-:\[\]]+$")
 
 
@@ -119,6 +122,15 @@ def clean_url(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
 
 
+def check_address(url: str, *, private_addresses: bool) -> None:
+    """Raise `seller_address` for what can't be called, by its look alone."""
+    try:
+        check_url(url, private_addresses=private_addresses)
+    except ValueError as error:
+        detail = f"{error} Addresses at home need RESELLING_SELLER_PRIVATE_ADDRESSES=true."
+        raise ProblemError(SELLER_ADDRESS, detail) from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """The seller has an operation for the command."""
@@ -174,7 +186,10 @@ def problem_of(nothing: Nothing) -> SellerProblem:
     if status is None:
         type_, hint = SELLER_UNREACHABLE, "Check the address and whether the seller is up."
     elif key_refused(status=status, code=code):
-        type_, hint = SELLER_KEY_REFUSED, "Check the key, its expiry and its list of addresses."
+        type_, hint = (
+            SELLER_KEY_REFUSED,
+            "Check the key, its expiry, its addresses and its certificate.",
+        )
     elif code is None or code == NO_SUCH_ROUTE.code:
         type_, hint = NOT_A_SELLER, "Check the address: it must be a Tandem selling service."
     else:

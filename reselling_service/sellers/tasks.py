@@ -36,7 +36,7 @@ async def _check(runtime: ResellingRuntime, access: SellerAccess) -> None:
 
 async def ask_about(runtime: ResellingRuntime, access: SellerAccess) -> About:
     """Ask a seller about itself, and keep the answer or the failure. Raises SellerProblem."""
-    client = client_for(runtime, url=access.url, key=access.key)
+    client = client_for(runtime, url=access.url, key=access.key, trust=access.trust)
     try:
         about = await client.about()
     except SellerProblem as problem:

@@ -1,36 +1,29 @@
-"""Sends hints over HTTP, signed, to addresses that partners named: with care for our own house.
+"""Sends hints over HTTP, signed, to addresses that partners named.
 
-An address is judged when the connection is made, by what its name resolves to then, and the
-connection goes to that very address: a name that changes its mind reaches nobody inside. Redirects
-aren't followed, an answer's body isn't read.
+`shared.kit.outwards` judges the addresses; an answer's body isn't read.
 """
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-import aiohttp
 import httpx
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import DefaultResolver
-from httpx_aiohttp import AiohttpTransport
 from standardwebhooks import Webhook
 
 from selling_service.database import SellingRuntime
 from selling_service.events.errors import webhook_address
 from selling_service.events.rules import LONGEST_RETRY_AFTER, Attempt
-from shared.kit.addresses import is_public, literal_host
+from shared.kit import addresses
 from shared.kit.clock import SystemClock
+from shared.kit.outwards import FAULTS, open_client, went_astray
 from shared.kit.patience import retry_after_seconds
+from shared.kit.tls import Trust, client_context
 
 SECONDS = 15.0
 MOST_CONNECTIONS = 50
-_FAULTS = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,47 +40,21 @@ class Outcome:
         return self.status == httpx.codes.GONE
 
 
-class _NotPublic(OSError):
-    """The name leads to no address of the internet."""
-
-
-class _PublicResolver(AbstractResolver):
-    """Resolves names, and keeps back the addresses that aren't the internet's."""
-
-    def __init__(self) -> None:
-        self._inner = DefaultResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        public = [each for each in found if is_public(each["host"])]
-        if not public:
-            raise _NotPublic(f"{host} resolves to no public address")
-        return public
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-
 class Sender:
     """The one HTTP client for hints of a process."""
 
-    def __init__(self, *, private_addresses: bool) -> None:
-        self._private = private_addresses
-        self._http = httpx.AsyncClient(
-            transport=AiohttpTransport(client=self._session),
-            follow_redirects=False,
-            trust_env=False,
-            timeout=SECONDS,
+    def __init__(self, *, private_addresses: bool, authority: str | None = None) -> None:
+        self._http = open_client(
+            private_addresses=private_addresses,
+            most_connections=MOST_CONNECTIONS,
+            seconds=SECONDS,
             headers={"User-Agent": "tandem-webhooks", "Content-Type": "application/json"},
+            context=None if authority is None else client_context(Trust(authority=authority)),
+            keep_open=False,
         )
 
     async def send(self, attempt: Attempt) -> Outcome:
         """Make one attempt; never raises for what the wire does."""
-        literal = literal_host(attempt.url)
-        if literal is not None and not self._private and not is_public(literal):
-            return _failed("The address is not a public one.")
         # Receivers compare it with the time of the world, whatever the sandbox's clock says.
         now = SystemClock().now()
         headers = {
@@ -105,7 +72,9 @@ class Sender:
                 ) as response,
             ):
                 return _outcome(response, now=now)
-        except _FAULTS as error:
+        except FAULTS as error:
+            if went_astray(error):
+                return _failed("The address is not a public one.")
             cause = error.__cause__ or error
             slow = isinstance(error, TimeoutError | httpx.TimeoutException)
             what = "No answer in time" if slow else "The connection can't be made or broke"
@@ -115,13 +84,6 @@ class Sender:
         """Close all connections."""
         await self._http.aclose()
 
-    def _session(self) -> aiohttp.ClientSession:
-        resolver = None if self._private else _PublicResolver()
-        connector = aiohttp.TCPConnector(
-            limit=MOST_CONNECTIONS, resolver=resolver, use_dns_cache=False, force_close=True
-        )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
 
 _SENDERS: WeakKeyDictionary[SellingRuntime, Sender] = WeakKeyDictionary()
 
@@ -129,7 +91,11 @@ _SENDERS: WeakKeyDictionary[SellingRuntime, Sender] = WeakKeyDictionary()
 @asynccontextmanager
 async def open_sender(runtime: SellingRuntime) -> AsyncIterator[None]:
     """Open the process's client for hints; closed at the end of the block."""
-    sender = Sender(private_addresses=runtime.settings.webhook_private_addresses)
+    own = runtime.settings.webhook_authority
+    sender = Sender(
+        private_addresses=runtime.settings.webhook_private_addresses,
+        authority=None if own is None else own.read_text(encoding="ascii"),
+    )
     _SENDERS[runtime] = sender
     try:
         yield
@@ -146,20 +112,9 @@ def sender_of(runtime: SellingRuntime) -> Sender:
 def check_url(url: str, *, private_addresses: bool) -> None:
     """Raise `webhook_address` for what can't be called, by its look alone."""
     try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        raise webhook_address("This is no URL.") from None
-    schemes = {"https", "http"} if private_addresses else {"https"}
-    if parts.scheme not in schemes:
-        raise webhook_address(f"Begin with {' or '.join(sorted(schemes))}://.")
-    if not host or parts.username or parts.password or parts.fragment or "\\" in url:
-        raise webhook_address("Name a host, and no login, no password and no fragment.")
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise webhook_address("Write it without spaces and in ASCII (IDNA, percent-encoded).")
-    literal = literal_host(url)
-    if literal is not None and not private_addresses and not is_public(literal):
-        raise webhook_address("The address must be one that the internet reaches.")
+        addresses.check_url(url, private_addresses=private_addresses)
+    except ValueError as error:
+        raise webhook_address(str(error)) from None
 
 
 def _sign(attempt: Attempt, secret: str, now: datetime) -> str:

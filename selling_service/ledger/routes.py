@@ -42,6 +42,7 @@ Until = Annotated[
 _FOR_KEYS = (
     catalogue.UNAUTHORIZED,
     catalogue.ADDRESS_NOT_ALLOWED,
+    catalogue.CERTIFICATE_REQUIRED,
     catalogue.INSUFFICIENT_SCOPE,
     catalogue.RATE_LIMITED,
     catalogue.UNAVAILABLE,

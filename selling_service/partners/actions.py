@@ -36,6 +36,7 @@ class KeyTerms:
     name: str
     scopes: Sequence[str]
     allowed_networks: Sequence[str] = ()
+    client_certificate: str | None = None
     expires_at: datetime | None = None
 
 
@@ -126,6 +127,7 @@ async def create_key(
         secret_hash=made.secret_hash,
         scopes=sorted(terms.scopes),
         allowed_networks=list(terms.allowed_networks),
+        client_certificate=terms.client_certificate,
         expires_at=terms.expires_at and terms.expires_at.astimezone(UTC),
         revoked_at=None,
         created_at=now,
@@ -137,7 +139,13 @@ async def create_key(
 
 
 async def rotate_key(
-    session: WriteSession, staff: Doer, *, partner_id: UUID, key_id: UUID, overlap: timedelta
+    session: WriteSession,
+    staff: Doer,
+    *,
+    partner_id: UUID,
+    key_id: UUID,
+    overlap: timedelta,
+    client_certificate: str | None = None,
 ) -> tuple[PartnerKey, str]:
     """A new key like the old one, which ends after the overlap. Raises `not_found`, `key_ended`.
 
@@ -151,6 +159,7 @@ async def rotate_key(
         name=old.name,
         scopes=old.scopes,
         allowed_networks=old.allowed_networks,
+        client_certificate=client_certificate or old.client_certificate,
         expires_at=rotated_expiry(created_at=old.created_at, expires_at=old.expires_at, now=now),
     )
     made = await create_key(
@@ -227,6 +236,7 @@ def _key_picture(row: PartnerKey) -> dict[str, Any]:
         "name": row.name,
         "scopes": row.scopes,
         "allowed_networks": row.allowed_networks,
+        "client_certificate": row.client_certificate,
         "expires_at": row.expires_at,
         "revoked_at": row.revoked_at,
     }

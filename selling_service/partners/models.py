@@ -46,7 +46,10 @@ class Installation(Base):
 
 
 class PartnerKey(Base):
-    """A bearer key. The secret is kept as a hash; `revoked_at` and `expires_at` end it."""
+    """A bearer key. The secret is kept as a hash; `revoked_at` and `expires_at` end it.
+
+    With `client_certificate` (SHA-256, hex) it is good only where that one is shown.
+    """
 
     __tablename__ = "partner_keys"
     __table_args__ = (
@@ -62,6 +65,7 @@ class PartnerKey(Base):
     secret_hash: Mapped[bytes] = mapped_column(Hashed)
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     allowed_networks: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    client_certificate: Mapped[str | None] = mapped_column(Text)
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -81,10 +85,11 @@ def guard_partners() -> list[str]:
         CREATE FUNCTION partner_key_lookup(wanted uuid) RETURNS TABLE (
             key_id uuid, partner_id uuid, installation_id uuid, secret_hash bytea, scopes text[],
             allowed_networks text[], expires_at timestamptz, revoked_at timestamptz,
-            state text, name text
+            state text, name text, client_certificate text
         ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
             SELECT k.id, k.partner_id, k.installation_id, k.secret_hash, k.scopes,
-                   k.allowed_networks, k.expires_at, k.revoked_at, p.state, p.name
+                   k.allowed_networks, k.expires_at, k.revoked_at, p.state, p.name,
+                   k.client_certificate
             FROM public.partner_keys k JOIN public.partners p ON p.id = k.partner_id
             WHERE k.id = wanted
         $$

@@ -30,6 +30,7 @@ async def find_key(session: ReadSession, key_id: UUID) -> KnownKey | None:
         principal=principal,
         secret_hash=row.secret_hash,
         allowed_networks=row.allowed_networks,
+        client_certificate=row.client_certificate,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
     )

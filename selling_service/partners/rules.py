@@ -10,6 +10,7 @@ from uuid import UUID
 from shared.contract.basics import CommandKind, Scope
 from shared.contract.problems import (
     ADDRESS_NOT_ALLOWED,
+    CERTIFICATE_REQUIRED,
     INSUFFICIENT_SCOPE,
     ORDERS_CLOSED,
     PARTNER_BLOCKED,
@@ -53,6 +54,7 @@ class KnownKey:
     principal: PartnerPrincipal
     secret_hash: bytes = field(repr=False)
     allowed_networks: Sequence[str]
+    client_certificate: str | None
     expires_at: datetime | None
     revoked_at: datetime | None
 
@@ -74,15 +76,26 @@ def rotated_expiry(
 
 
 def check_key(
-    known: KnownKey | None, *, secret: str, address: str | None, now: datetime
+    known: KnownKey | None,
+    *,
+    secret: str,
+    address: str | None,
+    certificate: str | None,
+    now: datetime,
 ) -> PartnerPrincipal:
-    """The partner of this key. Raises `unauthorized`, `address_not_allowed`."""
+    """The partner of this key, shown from this address with this certificate (SHA-256, hex).
+
+    Raises `unauthorized`, `address_not_allowed`, `certificate_required`.
+    """
     matches = secret_matches(secret, known.secret_hash if known else _DECOY)
     if known is None or not matches or not known.is_good(now):
         raise unauthorized()
     if known.allowed_networks and not _is_in(address, known.allowed_networks):
         detail = f"The key's list of networks doesn't have {address}. Ask the provider to add it."
         raise ProblemError(ADDRESS_NOT_ALLOWED, detail)
+    if known.client_certificate is not None and known.client_certificate != certificate:
+        detail = "Show the client certificate that the provider bound to this key, over TLS."
+        raise ProblemError(CERTIFICATE_REQUIRED, detail)
     return known.principal
 
 

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork
 
 from selling_service.partners.models import Installation, Partner, PartnerKey
 from selling_service.partners.rules import PartnerState
 from shared.contract.basics import GivenTime, Input, Output, Scope, Timestamp, Whole, shown
 from shared.kit.text import Line
+from shared.kit.tls import read_pin
 
 DEFAULT_OVERLAP = timedelta(hours=24)
 LONGEST_OVERLAP = timedelta(days=90)
@@ -32,6 +33,13 @@ Networks = Annotated[
 Scopes = Annotated[
     set[Scope],
     Field(min_length=1, examples=[["services:read", "services:order", "events:read"]]),
+]
+
+
+Fingerprint = Annotated[
+    str,
+    Field(max_length=100, description="SHA-256 of a client certificate, as hex."),
+    AfterValidator(read_pin),
 ]
 
 
@@ -101,6 +109,9 @@ class KeyInput(Input):
     name: Line = Field(examples=["production"])
     scopes: Scopes
     allowed_networks: Networks = Field(default_factory=list)
+    client_certificate: Fingerprint | None = Field(
+        default=None, description="SHA-256 of the client certificate that the key then needs."
+    )
     expires_at: GivenTime | None = Field(
         default=None, description="Within ten years; null for a key without an end."
     )
@@ -117,6 +128,9 @@ class RotationInput(Input):
         le=int(LONGEST_OVERLAP.total_seconds()),
         description="0 ends the old key at once.",
     )
+    client_certificate: Fingerprint | None = Field(
+        default=None, description="Another client certificate for the new key; null: as before."
+    )
 
 
 class KeyOutput(Output):
@@ -128,6 +142,7 @@ class KeyOutput(Output):
     name: str
     scopes: list[str]
     allowed_networks: list[str]
+    client_certificate: str | None
     expires_at: Timestamp | None
     revoked_at: Timestamp | None
     created_at: Timestamp
@@ -162,6 +177,7 @@ def key_output(row: PartnerKey) -> KeyOutput:
         name=row.name,
         scopes=row.scopes,
         allowed_networks=row.allowed_networks,
+        client_certificate=row.client_certificate,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         created_at=row.created_at,

@@ -65,6 +65,9 @@ INSUFFICIENT_SCOPE = ProblemType("insufficient_scope", 403, "The key lacks a sco
 ADDRESS_NOT_ALLOWED = ProblemType(
     "address_not_allowed", 403, "The key may not be used from this address"
 )
+CERTIFICATE_REQUIRED = ProblemType(
+    "certificate_required", 403, "The key is good with its client certificate only"
+)
 PARTNER_BLOCKED = ProblemType("partner_blocked", 403, "The partner is blocked")
 NOT_FOUND = ProblemType("not_found", 404, "Not found", refused=True)
 # Not a refusal: it was never looked at, and an earlier attempt may have found its way.

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+# Translators of one's own (RFC 8215): whatever they lead to lies in the house.
+_TRANSLATED_AT_HOME = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
 def is_public(address: str) -> bool:
@@ -16,6 +18,8 @@ def is_public(address: str) -> bool:
     try:
         found = _plain(ipaddress.ip_address(address.partition("%")[0]))
     except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address) and found in _TRANSLATED_AT_HOME:
         return False
     return found.is_global and not found.is_multicast and not found.is_reserved
 
@@ -38,3 +42,25 @@ def _plain(address: Address) -> Address:
     if inner is None and address in _TRANSLATED:
         inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
     return inner or address
+
+
+def check_url(url: str, *, private_addresses: bool) -> None:
+    """Raise ValueError, in words for people, for what can't be called by its look alone.
+
+    Only https, and no private address, unless `private_addresses` are allowed.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("This is no URL.") from None
+    schemes = {"https", "http"} if private_addresses else {"https"}
+    if parts.scheme not in schemes:
+        raise ValueError(f"Begin with {' or '.join(sorted(schemes))}://.")
+    if not host or parts.username or parts.password or parts.fragment or "\\" in url:
+        raise ValueError("Name a host, and no login, no password and no fragment.")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("Write it without spaces and in ASCII (IDNA, percent-encoded).")
+    literal = literal_host(url)
+    if literal is not None and not private_addresses and not is_public(literal):
+        raise ValueError("The address must be one that the internet reaches.")

@@ -41,7 +41,7 @@ def plain_errors() -> Iterator[None]:
         for error in invalid.errors(include_input=False, include_url=False):
             place = ".".join(str(part) for part in error["loc"])
             _say(f"{place}: {error['msg']}")
-    except ValueError as error:
+    except (ValueError, FileExistsError, FileNotFoundError) as error:
         _say(str(error))
     else:
         return

@@ -59,6 +59,8 @@ class Containers:
         variables = {
             **self.engine.variables,
             "TANDEM_IMAGE": self.image,
+            # Both halves stand in the one file.
+            "RESELLING_SELLER_PRIVATE_ADDRESSES": "true",
             **{
                 f"TANDEM_{name.upper()}_LISTEN": f"127.0.0.1:{port}"
                 for name, port in self.ports.items()

@@ -27,6 +27,7 @@ from shared.kit.db import WriteSession
 from shared.kit.ids import new_id
 from shared.kit.people import StaffPrincipal, Unattended
 from shared.kit.problems import ProblemError
+from shared.kit.tls import SYSTEM, Trust, fingerprint
 
 NEEDED_SCOPES = frozenset(
     {Scope.SERVICES_READ, Scope.SERVICES_ORDER, Scope.SERVICES_MANAGE, Scope.EVENTS_READ}
@@ -68,6 +69,7 @@ async def connect_seller(
     url: str,
     key: str,
     about: About,
+    trust: Trust = SYSTEM,
 ) -> Seller:
     """A new seller, whose `/about` was just read.
 
@@ -91,6 +93,7 @@ async def connect_seller(
         "link_since": now,
         "failures": 0,
         "created_at": now,
+        **_tls_columns(session, trust),
     }
     rows = await session.scalars(
         insert(Seller).values(values).on_conflict_do_nothing().returning(Seller)
@@ -114,8 +117,9 @@ async def change_access(
     about: About,
     url: str | None = None,
     key: str | None = None,
+    trust: Trust | None = None,
 ) -> Seller:
-    """Another address or key, with which `/about` was just read. Raises `other_seller`."""
+    """Another address, key or TLS, with which `/about` was just read. Raises `other_seller`."""
     check_about(about)
     row = await lock_seller(session, seller_id=seller_id)
     if about.installation_id != row.installation_id or about.currency != row.currency:
@@ -125,15 +129,18 @@ async def change_access(
     row.url = url or row.url
     if key is not None:
         row.key, row.key_hint = session.vault.encrypt_text(key), hint_of(key)
+    if trust is not None:
+        for name, value in _tls_columns(session, trust).items():
+            setattr(row, name, value)
     row.failures, row.retry_after = 0, None
     row.link, row.link_problem, row.link_since = "ok", None, session.clock.now()
     await note_about(session, row, about)
     await wake_waiting(session, seller_id=seller_id)
-    action = "seller.replace_key" if key is not None else "seller.change_url"
+    changed = "replace_key" if key is not None else "change_tls" if trust else "change_url"
     await audit(
         session,
         staff,
-        action,
+        f"seller.{changed}",
         object_type="seller",
         object_id=seller_id,
         before=before,
@@ -188,7 +195,24 @@ def hint_of(key: str) -> str:
 
 def shown(row: Seller) -> dict[str, Any]:
     """What the audit keeps of a seller."""
-    return {"name": row.name, "url": row.url, "key_hint": row.key_hint, "enabled": row.enabled}
+    return {
+        "name": row.name,
+        "url": row.url,
+        "key_hint": row.key_hint,
+        "enabled": row.enabled,
+        "tls_authority": fingerprint(row.tls_authority) if row.tls_authority else None,
+        "tls_pin": row.tls_pin,
+        "tls_certificate": fingerprint(row.tls_certificate) if row.tls_certificate else None,
+    }
+
+
+def _tls_columns(session: WriteSession, trust: Trust) -> dict[str, Any]:
+    return {
+        "tls_authority": trust.authority,
+        "tls_pin": trust.pin,
+        "tls_certificate": trust.certificate,
+        "tls_key": None if trust.key is None else session.vault.encrypt_text(trust.key),
+    }
 
 
 def _offset_ms(session: WriteSession, about: About) -> int:

@@ -92,7 +92,7 @@ class Reader:
         access = await self._transaction(self._find_access)
         feed = await self._transaction(self._find_feed)
         cursor = feed.cursor
-        client = client_for(self._runtime, url=access.url, key=access.key)
+        client = client_for(self._runtime, url=access.url, key=access.key, trust=access.trust)
         if cursor is None or self._lost:
             cursor = await self._catch_up(client, access, cursor)
         if self._stream_faults < STREAM_FAULTS_BEFORE_POLL:

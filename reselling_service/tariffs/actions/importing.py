@@ -43,7 +43,9 @@ async def fetch_catalog(runtime: ResellingRuntime, access: SellerAccess) -> Cata
 
     Raises SellerProblem, and `other_currency` unless every price is in the house's currency.
     """
-    catalog = await client_for(runtime, url=access.url, key=access.key).catalog()
+    catalog = await client_for(
+        runtime, url=access.url, key=access.key, trust=access.trust
+    ).catalog()
     currency = runtime.settings.currency
     others = other_currencies(catalog, currency=currency)
     if others:

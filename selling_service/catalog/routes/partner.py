@@ -31,6 +31,7 @@ router = APIRouter(tags=["catalog"])
         **declare(
             catalogue.UNAUTHORIZED,
             catalogue.ADDRESS_NOT_ALLOWED,
+            catalogue.CERTIFICATE_REQUIRED,
             catalogue.INSUFFICIENT_SCOPE,
             catalogue.RATE_LIMITED,
             catalogue.INVALID_REQUEST,

@@ -48,6 +48,7 @@ async def get_trail(_staff: AnyStaff, session: StaffRead, trace_id: TraceId) -> 
     responses=declare(
         catalogue.UNAUTHORIZED,
         catalogue.ADDRESS_NOT_ALLOWED,
+        catalogue.CERTIFICATE_REQUIRED,
         catalogue.INSUFFICIENT_SCOPE,
         catalogue.INVALID_REQUEST,
         catalogue.NOT_FOUND,

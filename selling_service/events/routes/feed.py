@@ -26,6 +26,7 @@ _COMMON = (
     catalogue.CURSOR_INVALID,
     catalogue.UNAUTHORIZED,
     catalogue.ADDRESS_NOT_ALLOWED,
+    catalogue.CERTIFICATE_REQUIRED,
     catalogue.INSUFFICIENT_SCOPE,
     catalogue.CURSOR_LOST,
     catalogue.CURSOR_EXPIRED,

@@ -26,6 +26,7 @@ Principal = Annotated[PartnerPrincipal, needs(Scope.EVENTS_READ)]
 _COMMON = (
     catalogue.UNAUTHORIZED,
     catalogue.ADDRESS_NOT_ALLOWED,
+    catalogue.CERTIFICATE_REQUIRED,
     catalogue.INSUFFICIENT_SCOPE,
     catalogue.RATE_LIMITED,
 )

@@ -18,6 +18,7 @@ from selling_service.partners.rules import (
     unauthorized,
 )
 from shared.contract.basics import Scope
+from shared.kit.connections import CERTIFICATE
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.keys import split_key
 from shared.kit.rates import Limits
@@ -34,7 +35,7 @@ async def _authenticated(
     runtime: RuntimeDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> PartnerPrincipal:
-    """Raises `unauthorized`, `address_not_allowed`."""
+    """Raises `unauthorized`, `address_not_allowed`, `certificate_required`."""
     parts = split_key(credentials.credentials, prefix=KEY_PREFIX) if credentials else None
     if parts is None:
         raise unauthorized()
@@ -42,15 +43,19 @@ async def _authenticated(
     async with runtime.app.read() as session:
         known = await find_key(session, key_id)
     address = request.client.host if request.client else None
-    return check_key(known, secret=secret, address=address, now=runtime.clock.now())
+    shown = request.scope.get("extensions", {}).get(CERTIFICATE, {}).get("sha256")
+    return check_key(
+        known, secret=secret, address=address, certificate=shown, now=runtime.clock.now()
+    )
 
 
 def needs(scope: Scope | None = None, *, urgent: bool = False) -> Any:  # noqa: ANN401
     """A dependency that gives the partner where its key has this scope (None: any key).
 
-    Raises `unauthorized`, `address_not_allowed`, `insufficient_scope`, `rate_limited`. Requests
-    count per key, `urgent` ones (suspend, terminate) apart from the rest, so that a busy partner
-    can always stop a VM. Use: `principal: Annotated[PartnerPrincipal, needs(Scope.EVENTS_READ)]`.
+    Raises `unauthorized`, `address_not_allowed`, `certificate_required`, `insufficient_scope`,
+    `rate_limited`. Requests count per key, `urgent` ones (suspend, terminate) apart from the rest,
+    so that a busy partner can always stop a VM. Use:
+    `principal: Annotated[PartnerPrincipal, needs(Scope.EVENTS_READ)]`.
     """
 
     async def partner(

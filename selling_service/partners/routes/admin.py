@@ -151,6 +151,7 @@ async def add_key(
         name=body.name,
         scopes=[scope.value for scope in body.scopes],
         allowed_networks=[str(network) for network in body.allowed_networks],
+        client_certificate=body.client_certificate,
         expires_at=body.expires_at,
     )
     row, token = await create_key(
@@ -196,7 +197,12 @@ async def rotate(
     """Answer with the new key and its token."""
     overlap = timedelta(seconds=body.overlap_seconds)
     row, token = await rotate_key(
-        session, staff, partner_id=partner_id, key_id=key_id, overlap=overlap
+        session,
+        staff,
+        partner_id=partner_id,
+        key_id=key_id,
+        overlap=overlap,
+        client_certificate=body.client_certificate,
     )
     return new_key_output(row, token)
 

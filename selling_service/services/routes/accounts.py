@@ -24,6 +24,7 @@ router = APIRouter(prefix="/accounts", tags=["accounts"])
 _GATE = (
     catalogue.UNAUTHORIZED,
     catalogue.ADDRESS_NOT_ALLOWED,
+    catalogue.CERTIFICATE_REQUIRED,
     catalogue.INSUFFICIENT_SCOPE,
     catalogue.INVALID_REQUEST,
     catalogue.RATE_LIMITED,

@@ -222,6 +222,7 @@ async def restore_service(caller: Manager, service_ref: UUID, body: RestoreReque
     responses=declare(
         catalogue.UNAUTHORIZED,
         catalogue.ADDRESS_NOT_ALLOWED,
+        catalogue.CERTIFICATE_REQUIRED,
         catalogue.INSUFFICIENT_SCOPE,
         catalogue.IN_PROGRESS,
         catalogue.COMMAND_NOT_CANCELLABLE,

@@ -29,6 +29,7 @@ COMMAND_PROBLEMS = (
     catalogue.IDEMPOTENCY_KEY_MISSING,
     catalogue.UNAUTHORIZED,
     catalogue.ADDRESS_NOT_ALLOWED,
+    catalogue.CERTIFICATE_REQUIRED,
     catalogue.INSUFFICIENT_SCOPE,
     catalogue.PARTNER_BLOCKED,
     catalogue.IN_PROGRESS,
