@@ -15,7 +15,7 @@ from reselling_service.clients.actions import profile
 from reselling_service.clients.actions.login import Profile
 from reselling_service.clients.queries import find_by_email
 from reselling_service.clients.schemas import ClientCreate
-from reselling_service.database import TENANT_SETTING, Base, ResellingRuntime
+from reselling_service.database import TENANT_SETTING, Base, Job, ResellingRuntime
 from reselling_service.ledger.actions import Payment
 from reselling_service.ledger.actions import top_up as add_payment
 from reselling_service.ledger.schemas import TopUpAmount, TopUpRequest
@@ -27,13 +27,15 @@ from reselling_service.sellers.schemas import NewSeller
 from reselling_service.settings import get_settings
 from reselling_service.staff.actions import create_staff
 from reselling_service.staff.models import PEOPLE
+from reselling_service.staff.rules import KEPT_JOBS
 from reselling_service.tariffs.actions.importing import ImportWish, fetch_catalog, import_tariffs
 from reselling_service.tariffs.rules import OfferDiff
 from reselling_service.tariffs.schemas import ImportRequest
-from shared.kit.db import ReadSession
+from shared.kit.db import ReadSession, WriteSession
 from shared.kit.ids import new_id
 from shared.kit.passwords import hash_password
 from shared.kit.people import Role, Unattended
+from shared.kit.people.job_commands import job_commands
 from shared.kit.people.schemas import StaffInput
 from shared.kit.principals import ClientId
 from shared.kit.runtime import Runtime
@@ -237,6 +239,19 @@ async def _seller(session: ReadSession, wanted: str) -> SellerAccess:
         if wanted in {access.name, str(access.seller_id)}:
             return access
     raise ValueError(f"there is no enabled seller {wanted}")
+
+
+def _as_staff(act: Callable[[WriteSession], Awaitable[Done]]) -> Done:
+    """One transaction; errors in plain words."""
+
+    async def act_in_one(runtime: ResellingRuntime) -> Done:
+        async with runtime.staff.write() as session:
+            return await act(session)
+
+    return _run(act_in_one)
+
+
+app.add_typer(job_commands(_as_staff, PEOPLE, jobs=Job, kept=KEPT_JOBS), name="jobs")
 
 
 if __name__ == "__main__":

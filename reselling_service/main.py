@@ -35,6 +35,7 @@ from shared.kit.readiness import ready_check
 from shared.kit.release import release
 from shared.kit.serving import serve
 from shared.kit.telemetry import configure_logging
+from shared.kit.tracing import start_tracing
 from shared.kit.web import create_api
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -55,6 +56,7 @@ TAGS = [
     {"name": "about", "description": "What this installation is."},
     {"name": "login", "description": "Sessions of the staff."},
     {"name": "staff", "description": "The people of the house and their roles."},
+    {"name": "jobs", "description": "Work that is stuck: dead, or set aside."},
     {"name": "audit", "description": "Who changed what."},
     {"name": "sellers", "description": "Providers whose tariffs are resold, and their links."},
     {"name": "tariffs", "description": "Import at a markup, prices, what is on sale."},
@@ -159,6 +161,7 @@ def main() -> None:
     """Serve until told to stop."""
     settings = get_settings()
     configure_logging(service="reselling", level=settings.log_level, json_lines=settings.log_json)
+    start_tracing("reselling")
     serve(create_app(settings), host=settings.host, port=settings.port, settings=settings)
 
 

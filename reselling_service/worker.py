@@ -17,6 +17,7 @@ from shared.kit.bookkeeping import check_currency
 from shared.kit.jobs import Task, Worker
 from shared.kit.serving import run_worker
 from shared.kit.telemetry import configure_logging
+from shared.kit.tracing import start_tracing
 
 _ROOMS = (sellers, commands, services)
 
@@ -50,6 +51,7 @@ def main() -> None:
     configure_logging(
         service="reselling-worker", level=settings.log_level, json_lines=settings.log_json
     )
+    start_tracing("reselling-worker")
     asyncio.run(run(ResellingRuntime(settings, tenant_setting=TENANT_SETTING)))
 
 

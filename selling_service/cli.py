@@ -22,7 +22,7 @@ from selling_service.catalog.actions.load import load_catalogue
 from selling_service.catalog.actions.offers import grant_offer
 from selling_service.catalog.models import Tariff
 from selling_service.catalog.schemas import Percent, read_catalogue
-from selling_service.database import TENANT_SETTING, Base, SellingRuntime
+from selling_service.database import TENANT_SETTING, Base, Job, SellingRuntime
 from selling_service.ledger.actions import book_by_hand
 from selling_service.ledger.rules import ByHand
 from selling_service.ledger.schemas import MoneyInput
@@ -37,10 +37,12 @@ from selling_service.partners.schemas import InstallationInput, PartnerInput
 from selling_service.settings import get_settings
 from selling_service.staff.actions import create_staff
 from selling_service.staff.models import PEOPLE
+from selling_service.staff.rules import KEPT_JOBS
 from shared.contract.basics import Scope
 from shared.kit.db import DATABASE_AWAY, WriteSession
 from shared.kit.ids import new_id
 from shared.kit.people import Role, Unattended
+from shared.kit.people.job_commands import job_commands
 from shared.kit.people.schemas import StaffInput
 from shared.kit.problems import ProblemError
 from shared.kit.upkeep import add_upkeep
@@ -257,6 +259,16 @@ def _plain_errors() -> Iterator[None]:
     else:
         return
     raise typer.Exit(1)
+
+
+def _as_staff(act: Callable[[WriteSession], Awaitable[Done]]) -> Done:
+    """One transaction; errors in plain words."""
+    with _plain_errors():
+        return _run(act)
+    raise typer.Exit(1)
+
+
+app.add_typer(job_commands(_as_staff, PEOPLE, jobs=Job, kept=KEPT_JOBS), name="jobs")
 
 
 if __name__ == "__main__":

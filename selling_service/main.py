@@ -42,6 +42,7 @@ from shared.kit.release import release
 from shared.kit.runtime import Runtime
 from shared.kit.serving import serve
 from shared.kit.telemetry import configure_logging
+from shared.kit.tracing import start_tracing
 from shared.kit.web import create_api
 
 ADMIN_PATH = "/admin/v1"
@@ -100,6 +101,7 @@ TAGS = [
     {"name": "offers", "description": "Which partner may resell which tariff, at which discount."},
     {"name": "desk", "description": "What needs a person, and the trail of what happened."},
     {"name": "staff", "description": "The provider's people and their roles."},
+    {"name": "jobs", "description": "Work that is stuck: dead, or set aside."},
     {"name": "audit", "description": "Who changed what."},
     {"name": "sandbox", "description": "A clock that can be moved on. Never in production."},
     {"name": "health", "description": "For load balancers and monitoring."},
@@ -188,6 +190,7 @@ def main() -> None:
     """Serve until told to stop."""
     settings = get_settings()
     configure_logging(service="selling", level=settings.log_level, json_lines=settings.log_json)
+    start_tracing("selling")
     host = os.environ.get("SELLING_HOST", "127.0.0.1")
     port = int(os.environ.get("SELLING_PORT", "8001"))
     serve(create_app(settings), host=host, port=port, settings=settings)

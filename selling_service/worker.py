@@ -11,7 +11,12 @@ from selling_service.events import tasks as events
 from selling_service.events.webhooks import open_sender
 from selling_service.ledger.models import BOOKS
 from selling_service.provisioning import tasks as provisioning
-from selling_service.provisioning.actions import Platforms, boot_nodes, build_platforms
+from selling_service.provisioning.actions import (
+    Platforms,
+    boot_nodes,
+    build_platforms,
+    traced,
+)
 from selling_service.services import tasks as services
 from selling_service.settings import SellingSettings, get_settings
 from shared.kit.bookkeeping import check_currency
@@ -19,6 +24,7 @@ from shared.kit.jobs import Task, Worker
 from shared.kit.runtime import Runtime
 from shared.kit.serving import run_worker
 from shared.kit.telemetry import configure_logging
+from shared.kit.tracing import start_tracing
 
 
 def all_tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
@@ -41,7 +47,7 @@ async def work(settings: SellingSettings) -> None:
         await run_worker(
             Worker(
                 runtime.app,
-                tasks=all_tasks(runtime, platforms),
+                tasks=all_tasks(runtime, traced(platforms)),
                 concurrency=settings.worker_concurrency,
                 lease_seconds=settings.worker_lease_seconds,
             )
@@ -54,6 +60,7 @@ def main() -> None:
     configure_logging(
         service="selling-worker", level=settings.log_level, json_lines=settings.log_json
     )
+    start_tracing("selling-worker")
     asyncio.run(work(settings))
 
 

@@ -4,6 +4,7 @@ Knows no database. Redirects are never followed, cookies never kept, bodies neve
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -50,7 +51,7 @@ from shared.contract.webhooks import (
 from shared.kit.clock import Clock
 from shared.kit.outwards import FAULTS, open_client, went_astray
 from shared.kit.patience import retry_after_seconds
-from shared.kit.telemetry import current_trace
+from shared.kit.telemetry import SpanKind, Trace, current_trace, in_span
 from shared.kit.tls import SYSTEM, Trust, client_context
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
 LONGEST_BODY = 16 * 2**20
 LONGEST_EVENT = 2**20
 MOST_CONNECTIONS = 200
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -317,26 +319,30 @@ class SellerClient:
         seconds = seconds or self._line.timeout_seconds
         try:
             # The transport bounds each read; only this bounds a body that drips.
-            async with (
-                asyncio.timeout(seconds),
-                self._http.stream(
-                    method,
-                    f"{self._base}{path}",
-                    params=query or None,
-                    content=body,
-                    headers=self._headers(headers or {}, trace),
-                    timeout=seconds,
-                ) as response,
-            ):
-                return self._answer(response, await _limited(response))
+            with in_span(f"{method} seller", kind=SpanKind.CLIENT, traceparent=trace) as span:
+                span.note("http.request.method", method)
+                span.note("url.template", f"{BASE_PATH}{_ID.sub('{id}', path)}")
+                async with (
+                    asyncio.timeout(seconds),
+                    self._http.stream(
+                        method,
+                        f"{self._base}{path}",
+                        params=query or None,
+                        content=body,
+                        headers=self._headers(headers or {}, span.trace),
+                        timeout=seconds,
+                    ) as response,
+                ):
+                    span.note("http.response.status_code", response.status_code)
+                    return self._answer(response, await _limited(response))
         except FAULTS as error:
             reason = _unreachable(error).detail
             return Nothing(status=None, code=None, reason=reason, retry_after=None)
 
-    def _headers(self, more: Mapping[str, str], trace: str | None = None) -> dict[str, str]:
+    def _headers(self, more: Mapping[str, str], trace: Trace | None = None) -> dict[str, str]:
         return {
             "Authorization": f"Bearer {self._key}",
-            "traceparent": trace or current_trace().header(),
+            "traceparent": (trace or current_trace()).header(),
             **more,
         }
 

@@ -1,8 +1,9 @@
 """Drives a VM to what is wanted on whichever platform it lives; knows no service and no money."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -23,6 +24,7 @@ from selling_service.provisioning.platform import (
 )
 from selling_service.settings import SellingSettings
 from shared.kit.db import WriteSession
+from shared.kit.telemetry import SpanKind, in_span, is_recording
 
 Platforms = Mapping[str, Platform]
 USERS_LOCK_MS = 5000
@@ -38,6 +40,31 @@ def build_platforms(runtime: SellingRuntime) -> Platforms:
     if runtime.settings.platform == "qemu":
         platforms["qemu"] = QemuPlatform(qemu_settings(runtime.settings), name="qemu")
     return platforms
+
+
+class _Traced:
+    """A platform whose calls are spans. Their names and arguments say enough without values."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self.name = platform.name
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        act = getattr(self._platform, name)
+
+        async def call(**given: object) -> Any:  # noqa: ANN401 - whatever the driver answers
+            with in_span(f"platform {name}", kind=SpanKind.CLIENT) as span:
+                span.note("tandem.platform", self.name)
+                return await act(**given)
+
+        return call
+
+
+def traced(platforms: Platforms) -> Platforms:
+    """The same, each call a span where spans are recorded."""
+    if not is_recording():
+        return platforms
+    return {name: cast("Platform", _Traced(platform)) for name, platform in platforms.items()}
 
 
 async def boot_nodes(platforms: Platforms) -> None:

@@ -19,8 +19,17 @@ SEEN_WITHIN_SECONDS = 10
 
 
 def ready_check(database: Database, *, migrations: Path) -> ReadyCheck:
-    """What `/readyz` asks: `database`, `migrations` (at their newest), `worker` (seen lately)."""
-    heads = sorted(ScriptDirectory(str(migrations)).get_heads())
+    """What `/readyz` asks: `database`, `migrations` (at their newest), `worker` (seen lately).
+
+    Tables that a later release has moved on are fine: its migrations work with the code before it,
+    which goes on until it is replaced.
+    """
+    scripts = ScriptDirectory(str(migrations))
+    heads = sorted(scripts.get_heads())
+    older = {script.revision for script in scripts.walk_revisions()} - {*heads}
+
+    def fits(versions: list[str] | None) -> bool:
+        return versions == heads or (bool(versions) and older.isdisjoint(versions or ()))
 
     async def ready() -> dict[str, bool]:
         try:
@@ -29,6 +38,6 @@ def ready_check(database: Database, *, migrations: Path) -> ReadyCheck:
         except DATABASE_AWAY as error:
             _log.warning("readiness.database_away", error=type(error).__name__)
             return {"database": False, "migrations": False, "worker": False}
-        return {"database": True, "migrations": found.versions == heads, "worker": found.worker}
+        return {"database": True, "migrations": fits(found.versions), "worker": found.worker}
 
     return ready

@@ -4,36 +4,51 @@ import asyncio
 import signal
 import socket
 import ssl
+import time
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.datastructures import State
 
 from shared.kit.connections import Limits, guarded
 from shared.kit.jobs import Worker
 from shared.kit.settings import ServiceSettings
+from shared.kit.tracing import stop_tracing
 
 STOP_SECONDS = 10
 # Longer than the reseller's client keeps a connection (15 s): it shall not meet our end of it.
 KEEP_ALIVE_SECONDS = 20
 BACKLOG = 512
+_LOOK_SECONDS = 0.05
 
 
 class Server(uvicorn.Server):
-    """Tells endless answers to end, before it waits for all answers to end."""
+    """Ends in order: not ready, then no new connections and no endless answers, then the end.
 
-    def __init__(self, config: uvicorn.Config, *, stopping: asyncio.Event) -> None:
+    While it drains it answers as ever, but for `/readyz`: load balancers look there, and send
+    nothing new. Endless answers end only when nobody can connect anew: whoever reads them comes
+    back at once, to another process. A second signal ends it without waiting.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, state: State, drain_seconds: float = 0.0) -> None:
         super().__init__(config)
-        self._stopping = stopping
+        self._state = state
+        self._drain_seconds = drain_seconds
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._stopping.set()
+        self._state.draining.set()
+        until = time.monotonic() + self._drain_seconds
+        while not self.force_exit and time.monotonic() < until:  # noqa: ASYNC110 - a flag of theirs
+            await asyncio.sleep(_LOOK_SECONDS)
+        self._state.stopping.set()
         await super().shutdown(sockets)
 
 
 def serve(app: FastAPI, *, host: str, port: int, settings: ServiceSettings) -> None:
-    """Serve until SIGTERM or SIGINT; answers that have begun have 10 s to end."""
+    """Serve until SIGTERM or SIGINT; then drain, and give answers that have begun 10 s to end."""
     config = configure(app, host=host, port=port, settings=settings)
-    Server(config, stopping=app.state.stopping).run()
+    Server(config, state=app.state, drain_seconds=settings.drain_seconds).run()
+    stop_tracing()
 
 
 def configure(
@@ -79,3 +94,4 @@ async def run_worker(worker: Worker) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, worker.stop)
     await worker.run()
+    stop_tracing()

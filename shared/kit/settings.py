@@ -63,6 +63,12 @@ class ServiceSettings(BaseSettings):
     tls_client_ca: Path | None = Field(
         default=None, description="PEM: who signs clients' certificates. They may be shown, then."
     )
+    drain_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=300,
+        description="How long the API, told to stop, answers on while /readyz says 503.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -1,6 +1,7 @@
-"""Follows one request through log lines, commands, operations and events, and counts what happens.
+"""Follows one request through log lines, commands, operations, events and spans.
 
-Request ids are UUIDs made at our edge. Only `traceparent` travels; `tracestate` and baggage don't.
+Whether spans are recorded, and where they go, is the affair of `shared.kit.tracing`. Request ids
+are UUIDs made at our edge. Only `traceparent` travels; `tracestate` and baggage don't.
 """
 
 import logging
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -63,22 +66,126 @@ def current_request_id() -> UUID | None:
     return _request_id.get()
 
 
+class SpanKind(StrEnum):
+    """What a span is to others, in OpenTelemetry's words."""
+
+    SERVER = "server"
+    CLIENT = "client"
+    PRODUCER = "producer"
+    CONSUMER = "consumer"
+
+
+class Span(Protocol):
+    """A step that is under way. Names and values must tell nothing of secrets or clients."""
+
+    trace: Trace
+
+    def rename(self, name: str) -> None:
+        """Call it otherwise, now that more is known."""
+
+    def note(self, name: str, value: str | int) -> None:
+        """Add an attribute."""
+
+    def end(self, error: BaseException | None) -> None:
+        """It is over."""
+
+
+class Recorder(Protocol):
+    """Makes spans."""
+
+    def begin(self, name: str, *, kind: SpanKind, parent: Trace | None) -> Span:
+        """Begin one, as a child of `parent` or as the first of a new trace."""
+
+
+class _Unrecorded:
+    """A step that nobody records."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+
+    def rename(self, name: str) -> None:
+        """Nobody looks."""
+
+    def note(self, name: str, value: str | int) -> None:
+        """Nobody looks."""
+
+    def end(self, error: BaseException | None) -> None:
+        """Nobody looks."""
+
+
+_recorder: Recorder | None = None
+
+
+def record_spans(recorder: Recorder | None) -> None:
+    """Let spans of this process be recorded from now on, or no longer."""
+    global _recorder  # noqa: PLW0603 - one per process, as the loggers
+    _recorder = recorder
+
+
+def is_recording() -> bool:
+    """Whether spans of this process go anywhere."""
+    return _recorder is not None
+
+
+def _begin(name: str, kind: SpanKind, parent: Trace | None) -> Span:
+    if _recorder is not None:
+        return _recorder.begin(name, kind=kind, parent=parent)
+    return _Unrecorded(
+        parent.child() if parent else Trace(secrets.token_hex(16), secrets.token_hex(8))
+    )
+
+
 @contextmanager
-def in_trace(traceparent: str | None, *, request_id: UUID | None = None) -> Iterator[Trace]:
+def _under_way(span: Span) -> Iterator[Span]:
+    token = _trace.set(span.trace)
+    try:
+        yield span
+    except BaseException as error:
+        span.end(error)
+        raise
+    else:
+        span.end(None)
+    finally:
+        _trace.reset(token)
+
+
+@contextmanager
+def in_trace(
+    traceparent: str | None,
+    *,
+    name: str = "work",
+    kind: SpanKind = SpanKind.CONSUMER,
+    request_id: UUID | None = None,
+) -> Iterator[Span]:
     """Go on with a trace (or begin one) while the block runs; log lines carry its ids."""
-    parent = parse_traceparent(traceparent)
-    trace = parent.child() if parent else Trace(secrets.token_hex(16), secrets.token_hex(8))
     request_id = request_id or new_ref()
-    trace_token = _trace.set(trace)
     request_token = _request_id.set(request_id)
     try:
-        with structlog.contextvars.bound_contextvars(
-            trace_id=trace.trace_id, request_id=str(request_id)
+        with (
+            _under_way(_begin(name, kind, parse_traceparent(traceparent))) as span,
+            structlog.contextvars.bound_contextvars(
+                trace_id=span.trace.trace_id, request_id=str(request_id)
+            ),
         ):
-            yield trace
+            yield span
     finally:
-        _trace.reset(trace_token)
         _request_id.reset(request_token)
+
+
+@contextmanager
+def in_span(name: str, *, kind: SpanKind, traceparent: str | None = None) -> Iterator[Span]:
+    """A step of the trace we are in, or of that of `traceparent` where it is another one.
+
+    Where spans aren't recorded the step has no id of its own: it is what is around it, or what
+    `traceparent` says.
+    """
+    around, told = _trace.get(), parse_traceparent(traceparent)
+    parent = told if told and (around is None or around.trace_id != told.trace_id) else around
+    if _recorder is None:
+        yield _Unrecorded(told or parent or current_trace())
+        return
+    with _under_way(_begin(name, kind, parent)) as span:
+        yield span
 
 
 def configure_logging(*, service: str, level: str = "INFO", json_lines: bool = True) -> None:

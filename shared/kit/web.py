@@ -29,7 +29,7 @@ from shared.kit.headers import shield
 from shared.kit.openapi import API, operation_id
 from shared.kit.pages import install_pages
 from shared.kit.problems import ProblemError, declare, install_problem_handlers, problem_response
-from shared.kit.telemetry import current_request_id, in_trace
+from shared.kit.telemetry import Span, SpanKind, current_request_id, in_trace
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -63,9 +63,12 @@ class Edge:
     with every answer, problems too.
     """
 
-    def __init__(self, app: ASGI, *, max_body_bytes: int) -> None:
+    def __init__(
+        self, app: ASGI, *, max_body_bytes: int, draining: asyncio.Event | None = None
+    ) -> None:
         self._app = app
         self._max_body = max_body_bytes
+        self._draining = draining or asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, in its trace."""
@@ -73,24 +76,18 @@ class Edge:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        with in_trace(headers.get("traceparent")) as trace:
-            began = time.perf_counter()
-            status = 0
+        told = headers.get("traceparent")
+        with in_trace(told, name=scope["method"], kind=SpanKind.SERVER) as span:
+            began, status = time.perf_counter(), 0
 
             async def answer(message: Message) -> None:
                 nonlocal status
                 if message["type"] == "http.response.start":
                     status = message["status"]
-                    out = MutableHeaders(scope=message)
-                    out[REQUEST_ID_HEADER] = str(current_request_id())
-                    out["traceparent"] = trace.header()
-                    out[TRACE_ID_HEADER] = trace.trace_id
-                    # What a dependency wants on every answer, also on problems and raw responses.
-                    out.update(scope.get("answer_headers", {}))
-                    shield(out, secure=scope.get("scheme") == "https")
-                    if scope["path"].startswith(BASE_PATH):
-                        out[CONTRACT_HEADER] = CONTRACT_VERSION
+                    last = self._draining.is_set()
+                    _mark(MutableHeaders(scope=message), scope, span, last=last)
                     _count(scope, status, began)
+                    _tell(span, scope, status)
                 await send(message)
 
             try:
@@ -113,6 +110,20 @@ class Edge:
             await self._app(scope, given, send)
 
 
+def _mark(out: MutableHeaders, scope: Scope, span: Span, *, last: bool) -> None:
+    """Set the headers that every answer has."""
+    out[REQUEST_ID_HEADER] = str(current_request_id())
+    out["traceparent"] = span.trace.header()
+    out[TRACE_ID_HEADER] = span.trace.trace_id
+    # What a dependency wants on every answer, also on problems and raw responses.
+    out.update(scope.get("answer_headers", {}))
+    shield(out, secure=scope.get("scheme") == "https")
+    if last:
+        out["connection"] = "close"  # The next request finds another process.
+    if scope["path"].startswith(BASE_PATH):
+        out[CONTRACT_HEADER] = CONTRACT_VERSION
+
+
 def _route(scope: Scope) -> str:
     # The route itself knows only its own end of the path where its router was included by another.
     whole = scope.get("fastapi", {}).get("effective_route_context")
@@ -130,6 +141,14 @@ def _count(scope: Scope, status: int, began: float) -> None:
         status=status,
         ms=round(seconds * 1000, 1),
     )
+
+
+def _tell(span: Span, scope: Scope, status: int) -> None:
+    """The route, never the path: that may name a client."""
+    span.rename(f"{scope['method']} {_route(scope)}")
+    span.note("http.request.method", scope["method"])
+    span.note("http.route", _route(scope))
+    span.note("http.response.status_code", status)
 
 
 async def _problem(send: Send, scope: Scope, detail: str) -> None:
@@ -187,8 +206,9 @@ def create_api(
         app.include_router(router, responses=_FROM_EVERY_ROUTE)
     app.include_router(_operations(ready), responses=_FROM_THE_EDGE)
     install_pages(app)
-    app.add_middleware(Edge, max_body_bytes=max_body_bytes)
-    # Set when the process is told to stop: endless answers end then.
+    # Set when the process is told to stop: first it is no longer ready, then endless answers end.
+    app.state.draining = asyncio.Event()
+    app.add_middleware(Edge, max_body_bytes=max_body_bytes, draining=app.state.draining)
     app.state.stopping = asyncio.Event()
     return app
 
@@ -217,11 +237,13 @@ def _operations(ready: ReadyCheck) -> APIRouter:
     @router.get(
         "/readyz",
         summary="The service can work",
-        description="Looks at the database, the migrations and the workers' heartbeat.",
+        description="Looks at the database, the migrations and the workers' heartbeat, and whether "
+        "this process has been told to stop.",
         responses={503: {"description": "What is false isn't there", "model": dict[str, bool]}},
     )
-    async def readyz(response: Response) -> dict[str, bool]:
-        checks = await ready()
+    async def readyz(request: Request, response: Response) -> dict[str, bool]:
+        draining = request.app.state.draining.is_set()
+        checks = {"serving": False} if draining else await ready()
         response.status_code = 200 if all(checks.values()) else 503
         return checks
 

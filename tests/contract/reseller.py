@@ -1,6 +1,7 @@
 """The reseller of a running pair as what made-up requests are sent to."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from local_stack.demo.callers import JSON
 from tests.contract.world import (
@@ -8,6 +9,7 @@ from tests.contract.world import (
     PASSWORD,
     PLENTY,
     World,
+    dead_job,
     fresh_email,
     fresh_uuid,
     make_person,
@@ -44,7 +46,8 @@ class ResellingWorld(World):
         self.tokens = {"staff_session": token, "client_session": mine}
 
     def look(self, label: str) -> None:
-        staff = self.stack.staff
+        stack = self.stack
+        staff = stack.staff
         if "/disable" in self.label:
             staff.post(f"/staff/v1/sellers/{self.victim.seller['id']}/enable")
         if "/services/{" in label:
@@ -64,6 +67,7 @@ class ResellingWorld(World):
             "order_id": [row["id"] for row in staff.get("/staff/v1/orders", limit=3)["items"]],
             "command_id": [row["id"] for row in commands],
             "staff_id": [self.someone["id"]],
+            "job_id": [partial(dead_job, stack.reselling_database)] if "/jobs" in label else [],
             "paid_until": [row["paid_until"] for row in services],
             "os": [OS],
             "currency": ["EUR"],

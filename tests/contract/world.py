@@ -9,6 +9,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ import httpx
 from schemathesis import Case
 
 from local_stack.demo.callers import JSON, Caller
+from tests.journeys.behind import one
 from tests.journeys.stack import Stack
 
 PASSWORD = "correct horse battery"
@@ -102,6 +104,17 @@ def some_of(rows: Sequence[JSON], *, turn: int) -> list[JSON]:
     active = [row for row in rows if row["state"] == "active"][-FOR_A_CHANGE:]
     others = [row for row in rows if row not in active]
     return [*active, *others[turn % len(others) :][:1]] if others else active
+
+
+def dead_job(database_url: str) -> int:
+    """The number of a job that has used up its attempts, and that nothing waits for."""
+    number: int = one(
+        database_url,
+        "INSERT INTO jobs (kind, priority, payload, state, run_at, attempts, claims, max_attempts,"
+        " created_at) VALUES ('unknown', 100, '{}', 'dead', $1, 1, 1, 1, $1) RETURNING id",
+        datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    return number
 
 
 def fresh_uuid() -> str:

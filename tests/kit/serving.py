@@ -24,7 +24,7 @@ async def serving(app: FastAPI) -> AsyncIterator[tuple[httpx.AsyncClient, Server
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
-    server = Server(config, stopping=app.state.stopping)
+    server = Server(config, state=app.state)
     running = asyncio.create_task(server._serve([listener]))
     await eventually(lambda: started(server))
     try:

@@ -74,7 +74,7 @@ async def listening(limits: Limits) -> AsyncIterator[int]:
     app, port = application(), free_port()
     config = configure(app, host="127.0.0.1", port=port, settings=settings, limits=limits)
     config.timeout_graceful_shutdown = 1
-    server = Server(config, stopping=app.state.stopping)
+    server = Server(config, state=app.state)
     running = asyncio.create_task(server._serve())
     await eventually(lambda: started(server))
     try:

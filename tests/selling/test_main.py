@@ -139,14 +139,23 @@ async def test_nothing_starts_on_balances_in_another_currency(selling_database_u
 
 async def test_readiness_sees_a_database_that_is_behind(selling_database_url: str) -> None:
     async with serving(selling_database_url) as client:
-        await fall_behind(selling_database_url)
+        await set_version(selling_database_url, "0001")
         assert (await client.get("/readyz")).json()["migrations"] is False
 
 
-async def fall_behind(url: str) -> None:
+async def test_a_database_that_a_later_release_has_moved_on_is_fine(
+    selling_database_url: str,
+) -> None:
+    async with serving(selling_database_url) as client:
+        await set_version(selling_database_url, "9999")
+        assert (await client.get("/readyz")).json()["migrations"] is True
+
+
+async def set_version(url: str, version: str) -> None:
     engine = create_async_engine(url)
     async with engine.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+        statement = text("UPDATE alembic_version SET version_num = :version")
+        await connection.execute(statement, {"version": version})
     await engine.dispose()
 
 

@@ -21,7 +21,7 @@ from shared.kit.db import WriteSession
 from shared.kit.ids import new_id
 from shared.kit.jobs import enqueue
 from shared.kit.jobs.table import NORMAL, URGENT
-from shared.kit.telemetry import current_trace
+from shared.kit.telemetry import SpanKind, in_span
 
 FORWARD_JOB = "forward"
 CANCEL_JOB = "cancel_command"
@@ -52,13 +52,13 @@ async def send_command(
     command_id, now, limit = new_id(), session.clock.now(), DEADLINES[kind]
     summary = summary or {}
     priority = await _priority(session, service_id, kind, when=summary.get("when"))
-    job_id = await _plan(
-        session, command_id, lane=service_id, tenant_id=client_id, priority=priority
-    )
-    last = select(func.max(Command.sequence)).where(Command.service_id == service_id)
+    with in_span(f"command {kind.value}", kind=SpanKind.PRODUCER) as span:
+        job_id = await _plan(
+            session, command_id, lane=service_id, tenant_id=client_id, priority=priority
+        )
     values = {
         "id": command_id,
-        "sequence": (await session.scalar(last) or 0) + 1,
+        "sequence": await _next_number(session, service_id),
         "seller_id": seller_id,
         "client_id": client_id,
         "service_id": service_id,
@@ -74,7 +74,7 @@ async def send_command(
         "hold_id": hold_id,
         "deadline_at": now + limit if limit else None,
         "next_attempt_at": now,
-        "traceparent": current_trace().header(),
+        "traceparent": span.trace.header(),
         "created_at": now,
     }
     return (await session.scalars(insert(Command).returning(Command), values)).one()
@@ -123,6 +123,11 @@ async def wake(session: WriteSession, command: Command) -> None:
         tenant_id=command.client_id,
         traceparent=command.traceparent,
     )
+
+
+async def _next_number(session: WriteSession, service_id: UUID) -> int:
+    last = select(func.max(Command.sequence)).where(Command.service_id == service_id)
+    return (await session.scalar(last) or 0) + 1
 
 
 async def _priority(

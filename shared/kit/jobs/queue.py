@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Row
+
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.jobs import statements
 from shared.kit.jobs.table import NORMAL
@@ -29,6 +31,7 @@ class Job:
     """A claimed job. `attempt` counts from 1.
 
     `claim` counts every claim and never goes back; with the worker, it fences the completion.
+    `crashes` counts the workers that ended or froze while they worked on it.
     """
 
     id: int
@@ -41,6 +44,7 @@ class Job:
     max_attempts: int
     worker: int
     traceparent: str | None
+    crashes: int = 0
 
 
 async def enqueue(
@@ -129,40 +133,54 @@ async def claim(
     session: WriteSession, *, worker: int, limit: int, lease_seconds: float
 ) -> list[Job]:
     """Claim due jobs, the first of each lane only; urgent ones first."""
-    rows = await session.execute(
-        statements.CLAIM,
-        {
-            "now": session.clock.now(),
-            "limit": limit,
-            "worker": worker,
-            "lease": lease_seconds,
-        },
+    values = {"now": session.clock.now(), "limit": limit, "worker": worker, "lease": lease_seconds}
+    return [_job(row) for row in await session.execute(statements.CLAIM, values)]
+
+
+async def must_take_suspect(session: ReadSession, *, worker: int) -> bool:
+    """Whether a job is due that has taken workers along, and it is this worker's turn to try it."""
+    values = {"now": session.clock.now(), "me": worker, "lock_class": LOCK_CLASS}
+    return bool(await session.scalar(statements.MUST_TAKE_SUSPECT, values))
+
+
+async def claim_suspect(session: WriteSession, *, worker: int, lease_seconds: float) -> list[Job]:
+    """Claim one job that has taken workers along; it must be worked on alone."""
+    values = {"now": session.clock.now(), "worker": worker, "lease": lease_seconds}
+    return [_job(row) for row in await session.execute(statements.CLAIM_SUSPECT, values)]
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        lane=row.lane,
+        tenant_id=row.tenant_id,
+        payload=row.payload if isinstance(row.payload, dict) else json.loads(row.payload),
+        attempt=row.attempts,
+        claim=row.claims,
+        max_attempts=row.max_attempts,
+        worker=row.worker,
+        traceparent=row.traceparent,
+        crashes=row.crashes,
     )
-    return [
-        Job(
-            id=row.id,
-            kind=row.kind,
-            lane=row.lane,
-            tenant_id=row.tenant_id,
-            payload=row.payload if isinstance(row.payload, dict) else json.loads(row.payload),
-            attempt=row.attempts,
-            claim=row.claims,
-            max_attempts=row.max_attempts,
-            worker=row.worker,
-            traceparent=row.traceparent,
-        )
-        for row in rows
-    ]
 
 
-async def free_lost(session: WriteSession, *, me: int, in_hand: Sequence[int]) -> int:
-    """Give back jobs that nobody works on any more; how many.
+async def free_lost(
+    session: WriteSession, *, me: int, in_hand: Sequence[int]
+) -> list[tuple[str, bool]]:
+    """Give back jobs that nobody works on any more; the kind of each, and whether it is a crash.
 
     Those of dead workers, those whose lease is over, and those that `me` claimed but could neither
-    close nor set back (all that aren't `in_hand`).
+    close nor set back (all that aren't `in_hand`), which is no crash.
     """
-    values = {"lock_class": LOCK_CLASS, "me": me, "in_hand": list(in_hand)}
-    return len((await session.execute(statements.FREE, values)).all())
+    values = {
+        "lock_class": LOCK_CLASS,
+        "me": me,
+        "in_hand": list(in_hand),
+        "now": session.clock.now(),
+    }
+    rows = await session.execute(statements.FREE, values)
+    return [(row.kind, row.crashed) for row in rows]
 
 
 async def close(session: WriteSession, job: Job) -> None:
@@ -180,14 +198,19 @@ async def set_back(
     run_at: datetime,
     dead: bool = False,
     counted: bool = True,
+    crashes: int = 0,
 ) -> None:
-    """Put a job back for another attempt, or among the dead. Raises JobLost."""
+    """Put a job back for another attempt, or among the dead. Raises JobLost.
+
+    Its worker has survived it, so that its `crashes` are forgotten, unless they are given.
+    """
     values = {
         **_fence(job),
         "dead": dead,
         "run_at": run_at,
         "error": error.replace("\0", "")[:2000],
         "uncounted": 0 if counted else 1,
+        "crashes": crashes,
     }
     if (await session.execute(statements.SET_BACK, values)).first() is None:
         raise JobLost(job.kind, job.id)

@@ -20,6 +20,11 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 URGENT = 10
 NORMAL = 100
+# Jobs with as many attempts as this are never given up: who made them waits for no person.
+NEVER_GIVEN_UP = 10**6
+# A job that has taken its worker along so often is worked on alone, and then no longer.
+CRASHES_UNTIL_ALONE = 3
+CRASHES_UNTIL_SET_ASIDE = 5
 
 
 class JobColumns:
@@ -27,7 +32,8 @@ class JobColumns:
 
     A `priority` below `NORMAL` is urgent: such jobs are claimed before all others.
     `ready` may be claimed from `run_at` on, `running` is claimed by `worker` until `lease_until`,
-    `dead` has used up its attempts and waits for a person. Done jobs are deleted.
+    `dead` has used up its attempts and waits for a person. Done jobs are deleted. `crashes` counts
+    the workers that ended or froze while they worked on it.
     """
 
     __tablename__ = "jobs"
@@ -45,6 +51,7 @@ class JobColumns:
     attempts: Mapped[int] = mapped_column(default=0)
     claims: Mapped[int] = mapped_column(BigInteger, default=0)
     max_attempts: Mapped[int]
+    crashes: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))
     worker: Mapped[int | None] = mapped_column(Integer)
     lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_error: Mapped[str | None] = mapped_column(TextType)
@@ -76,6 +83,12 @@ class JobColumns:
                 unique=True,
                 postgresql_where=text("state = 'running'"),
             ),
+            Index(
+                "ix_jobs_suspect",
+                "run_at",
+                postgresql_where=text(f"crashes >= {CRASHES_UNTIL_ALONE}"),
+            ),
+            Index("ix_jobs_dead", "id", postgresql_where=text("state = 'dead'")),
             Index("ix_jobs_claimed", "lease_until", postgresql_where=text("state = 'running'")),
         )
 

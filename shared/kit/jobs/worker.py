@@ -19,11 +19,13 @@ from shared.kit.db import DATABASE_AWAY, Database, WriteSession
 from shared.kit.jobs import queue
 from shared.kit.jobs.liveness import Liveness
 from shared.kit.jobs.queue import JOBS_CHANNEL, Job, JobLost
+from shared.kit.jobs.table import CRASHES_UNTIL_SET_ASIDE, NEVER_GIVEN_UP
 from shared.kit.telemetry import in_trace
 
 _log = structlog.get_logger(__name__)
 _DONE = Counter("tandem_jobs_total", "Jobs that ended an attempt", ["kind", "outcome"])
 _SECONDS = Histogram("tandem_job_seconds", "Time from claim to completion", ["kind"])
+_CRASHES = Counter("tandem_job_crashes_total", "Workers that ended during a job", ["kind"])
 
 Completion = Callable[[WriteSession], Awaitable[None]]
 POLL_SECONDS = 0.5
@@ -31,6 +33,13 @@ SWEEP_SECONDS = 0.25
 LEASE_SECONDS = 30.0
 STOP_SECONDS = 8.0
 LONGEST_DELAY = 600.0
+
+# What kills its worker again and again, and mustn't be given up, is tried as often as this.
+SET_ASIDE_SECONDS = 600.0
+
+
+class WorkersDied(RuntimeError):
+    """So many workers ended while they worked on a job that it isn't begun once more."""
 
 
 class Retry(Exception):
@@ -109,6 +118,9 @@ class Worker:
         self._look_again = asyncio.Event()
         self._next_sweep = 0.0
         self._ensured = False
+        # A job that has taken workers along is due, and ours to try once our hands are empty.
+        self._suspect_due = False
+        self._alone = False
         self.number = secrets.randbelow(2**31 - 1) + 1
         self._liveness = Liveness(
             database,
@@ -159,7 +171,7 @@ class Worker:
                 await queue.hand_back(session, worker=self.number)
 
     async def _round(self) -> None:
-        room = self._concurrency - len(self._running)
+        room = 0 if self._alone else self._concurrency - len(self._running)
         # Without the lock, others would take what we claim for lost.
         if room <= 0 or not self._liveness.held.is_set():
             return
@@ -180,6 +192,7 @@ class Worker:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
+        self._alone = False
         self._look_again.set()
 
     async def _sweep(self) -> None:
@@ -190,26 +203,42 @@ class Worker:
         async with self._database.write() as session:
             in_hand = list(self._running.values())
             freed = await queue.free_lost(session, me=self.number, in_hand=in_hand)
+            self._suspect_due = await queue.must_take_suspect(session, worker=self.number)
             if not self._ensured:
                 for task in self._tasks.values():
                     if task.every is not None:
                         await queue.ensure_job(session, task.kind, dedupe_key=task.kind)
         self._ensured = True
+        for kind, crashed in freed:
+            if crashed:
+                _CRASHES.labels(kind).inc()
         if freed:
-            _log.warning("worker.jobs_freed", count=freed)
+            _log.warning("worker.jobs_freed", count=len(freed))
 
     async def _claim(self, room: int) -> list[Job]:
+        if self._suspect_due and self._running:
+            return []  # Nobody else's work shall go down with it.
         async with self._database.write() as session:
+            if self._suspect_due:
+                self._suspect_due = False
+                suspect = await queue.claim_suspect(
+                    session, worker=self.number, lease_seconds=self._lease
+                )
+                if suspect:
+                    self._alone = True
+                    return suspect
             return await queue.claim(
                 session, worker=self.number, limit=room, lease_seconds=self._lease
             )
 
     async def _run_job(self, job: Job) -> None:
         with (
-            in_trace(job.traceparent),
+            in_trace(job.traceparent, name=f"job {job.kind}") as span,
             structlog.contextvars.bound_contextvars(job=job.id, kind=job.kind),
             _SECONDS.labels(job.kind).time(),
         ):
+            span.note("tandem.job.id", job.id)
+            span.note("tandem.job.attempt", job.attempt)
             try:
                 await self._attempt(job)
                 _DONE.labels(job.kind, "done").inc()
@@ -224,8 +253,8 @@ class Worker:
         task = self._tasks.get(job.kind)
         if task is None:
             raise LookupError(f"no task for jobs of kind {job.kind}")
-        if job.attempt > job.max_attempts:
-            raise RuntimeError("the workers of earlier attempts died")
+        if job.attempt > job.max_attempts or job.crashes >= CRASHES_UNTIL_SET_ASIDE:
+            raise WorkersDied(f"the workers of earlier attempts ended: {job.crashes} in a row")
         completion = await task.work(job)
         # A restart of the database drops all locks: ours is taken again before we record anything.
         await self._liveness.held.wait()
@@ -242,11 +271,11 @@ class Worker:
     async def _set_back(self, job: Job, error: Exception) -> None:
         wish = error if isinstance(error, Retry) else None
         task = self._tasks.get(job.kind)
-        recurring = task is not None and task.every is not None
+        kept = job.max_attempts >= NEVER_GIVEN_UP or (task is not None and task.every is not None)
+        spent = job.attempt >= job.max_attempts or isinstance(error, WorkersDied)
         setback = Setback(
             reason=wish.reason if wish else f"{type(error).__name__}: {error}",
-            dead=isinstance(error, SetAside)
-            or (job.attempt >= job.max_attempts and not recurring and (not wish or wish.counted)),
+            dead=isinstance(error, SetAside) or (spent and not kept and (not wish or wish.counted)),
             error=error,
         )
         level = _log.info if wish else _log.exception
@@ -269,6 +298,7 @@ class Worker:
     ) -> None:
         wish = setback.error if isinstance(setback.error, Retry) else None
         delay = wish.after if wish and wish.after is not None else back_off(job.attempt)
+        died = isinstance(setback.error, WorkersDied)
         async with self._database.write(tenant=job.tenant_id) as session:
             if on_setback is not None:
                 await on_setback(session, job, setback)
@@ -276,7 +306,10 @@ class Worker:
                 session,
                 job,
                 error=setback.reason,
-                run_at=session.clock.now() + timedelta(seconds=delay),
+                run_at=session.clock.now()
+                + timedelta(seconds=SET_ASIDE_SECONDS if died else delay),
+                # One more try alone, each time.
+                crashes=CRASHES_UNTIL_SET_ASIDE - 1 if died else 0,
                 dead=setback.dead,
                 counted=wish.counted if wish else True,
             )

@@ -44,7 +44,7 @@ async def audit(
     entry.actor_kind = "staff" if person else str(doer)
     entry.actor_id = doer.id if isinstance(doer, StaffPrincipal) else None
     entry.action, entry.object_type, entry.object_id = action, object_type, str(object_id)
-    entry.before, entry.after = _without_secrets(before), _without_secrets(after)
+    entry.before, entry.after = without_secrets(before), without_secrets(after)
     entry.request_id = current_request_id()
     entry.traceparent = current_trace().header()
     session.add(entry)
@@ -82,7 +82,8 @@ async def redact_audit(
     return done
 
 
-def _without_secrets(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def without_secrets(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """As JSON; what is named a password, secret or token is hidden."""
     if values is None:
         return None
     kept: dict[str, Any] = to_jsonable_python(_hide(values))

@@ -121,3 +121,45 @@ class ClockOutput(Output):
 
     now: Timestamp
     advanced_seconds: int
+
+
+class DiscardInput(Input):
+    """Why a job is thrown away; the audit keeps it."""
+
+    model_config = shown({"reason": "Made by a release with a fault that is mended"})
+
+    reason: Line
+
+
+class JobOutput(Output):
+    """A piece of work that waits for a worker, or for a person."""
+
+    model_config = shown(
+        {
+            "id": 4711,
+            "kind": "webhook",
+            "state": "dead",
+            "lane": None,
+            "tenant_id": "018f3c1e-6f0a-7c11-9a53-0c4f6f1f9d10",
+            "payload": {"endpoint_id": "018f3c1e-6f0a-7c11-9a53-0c4f6f1f9d11"},
+            "attempts": 12,
+            "crashes": 0,
+            "last_error": "LookupError: no such endpoint",
+            "run_at": "2030-01-01T12:00:00Z",
+            "created_at": "2030-01-01T11:00:00Z",
+            "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        }
+    )
+
+    id: int
+    kind: str
+    state: str = Field(description="`ready`, `running` or `dead`.")
+    lane: UUID | None = Field(description="What it belongs to: a service, say.")
+    tenant_id: UUID | None = Field(description="Whose it is.")
+    payload: dict[str, Any]
+    attempts: int
+    crashes: int = Field(description="Workers that ended or froze while they worked on it.")
+    last_error: str | None
+    run_at: Timestamp = Field(description="When it is or was due.")
+    created_at: Timestamp
+    traceparent: str | None = Field(description="Look for its trace id in the logs.")

@@ -30,12 +30,12 @@ class WorkerProcess:
 
 @asynccontextmanager
 async def worker_process(
-    url: str, *, lease: float = 30.0, stop_seconds: float = 8.0
+    url: str, *, lease: float = 30.0, stop_seconds: float = 8.0, ahead: float = 0.0
 ) -> AsyncIterator[WorkerProcess]:
     """A worker in a process of its own; killed at the end."""
     command = (sys.executable, "-m", "tests.kit.jobs.worker_process", url)
     process = await asyncio.create_subprocess_exec(
-        *command, str(lease), str(stop_seconds), cwd=ROOT, stdout=PIPE
+        *command, str(lease), str(stop_seconds), str(ahead), cwd=ROOT, stdout=PIPE
     )
     try:
         assert process.stdout is not None

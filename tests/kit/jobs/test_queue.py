@@ -234,7 +234,7 @@ async def test_nothing_is_recorded_under_a_claim_that_is_over(empty_database_url
             await enqueue(session, "note", payload=NOTE, dedupe_key="k")
         [old] = await take(database, worker=7)
         async with database.write() as session:
-            assert await free_lost(session, me=8, in_hand=[]) == 1
+            assert await free_lost(session, me=8, in_hand=[]) == [("note", True)]
             # This gives it all its attempts again: the attempt's number alone would be no fence.
             await enqueue(session, "note", payload=NOTE, dedupe_key="k")
         [new] = await take(database, worker=7)
