@@ -13,6 +13,7 @@ import pytest
 import trustme
 from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.datastructures import State
 
 from reselling_service.sellers.client import Line, SellerClient
 from reselling_service.sellers.errors import SellerProblem
@@ -66,7 +67,8 @@ async def seller(
     fake.url = f"https://{LOCAL}:{port}"
     config = configure(cast("FastAPI", fake), host=LOCAL, port=port, settings=settings)
     config.lifespan = "off"
-    server = Server(config, stopping=asyncio.Event())
+    state = State({"draining": asyncio.Event(), "stopping": asyncio.Event()})
+    server = Server(config, state=state)
     running = asyncio.create_task(server._serve())
 
     async def is_up() -> bool:
