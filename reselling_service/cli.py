@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 
 from reselling_service.clients.actions import profile
-from reselling_service.clients.actions.login import Profile
+from reselling_service.clients.actions.adding import Profile
 from reselling_service.clients.queries import find_by_email
 from reselling_service.clients.schemas import ClientCreate
 from reselling_service.database import TENANT_SETTING, Base, Job, ResellingRuntime
@@ -33,7 +33,6 @@ from reselling_service.tariffs.rules import OfferDiff
 from reselling_service.tariffs.schemas import ImportRequest
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.ids import new_id
-from shared.kit.passwords import hash_password
 from shared.kit.people import Role, Unattended
 from shared.kit.people.job_commands import job_commands
 from shared.kit.people.schemas import StaffInput
@@ -172,9 +171,8 @@ def make_client(
     async def act(runtime: ResellingRuntime) -> UUID:
         wanted = ClientCreate(email=email, name=name or email, password=password)
         told = Profile(email=wanted.email, name=wanted.name, phone=None, address=None)
-        hashed = await hash_password(password)
         async with runtime.staff.write() as session:
-            made = await profile.create(session, _CLI, told, password_hash=hashed, note=None)
+            made = await profile.create(session, _CLI, told, password=password, note=None)
             return made.id
 
     typer.echo(f"client {_run(act)}")

@@ -29,6 +29,7 @@ from shared.contract.basics import CurrencyCode, Edition, Output
 from shared.contract.problems import UNAUTHORIZED
 from shared.kit.bookkeeping import check_currency
 from shared.kit.db import ReadSession
+from shared.kit.people.errors import SECOND_FACTOR_ENROLMENT
 from shared.kit.principals import ClientId
 from shared.kit.problems import declare
 from shared.kit.readiness import ready_check
@@ -127,6 +128,7 @@ def create_app(settings: ResellingSettings | None = None) -> FastAPI:
         lifespan=lifespan,
         ready=ready_check(runtime.staff, migrations=MIGRATIONS),
         max_body_bytes=settings.max_body_bytes,
+        problems_by_scheme={"staff_session": [SECOND_FACTOR_ENROLMENT]},
     )
     app.state.runtime = runtime
     app.state.resolve_client = clients.resolve_client

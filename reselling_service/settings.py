@@ -25,6 +25,12 @@ class ResellingSettings(ServiceSettings):
         description="Sellers may be called at private addresses and over http. For halves that "
         "stand side by side only.",
     )
+    sign_ups_per_address: int = Field(
+        default=20, ge=1, description="Sign-ups from one address before it must wait."
+    )
+    taken_sign_ups_per_address: int = Field(
+        default=5, ge=1, description="Those of them that met an e-mail address that is taken."
+    )
     call_timeout_seconds: float = Field(default=15.0, gt=0)
     stream_silence_seconds: float = Field(default=15.0, gt=0)
     longest_back_off_seconds: float = Field(default=60.0, gt=0)

@@ -36,6 +36,7 @@ from shared.contract.problems import (
     UNAUTHORIZED,
 )
 from shared.kit.bookkeeping import check_currency
+from shared.kit.people.errors import SECOND_FACTOR_ENROLMENT
 from shared.kit.problems import declare
 from shared.kit.readiness import ready_check
 from shared.kit.release import release
@@ -182,6 +183,7 @@ def create_app(settings: SellingSettings | None = None) -> FastAPI:
         lifespan=lifespan,
         ready=ready_check(runtime.staff, migrations=MIGRATIONS),
         max_body_bytes=settings.max_body_bytes,
+        problems_by_scheme={"staff_session": [SECOND_FACTOR_ENROLMENT]},
         told_problems=(PLATFORM_FULL, PLATFORM_REFUSED, GIVEN_UP),
     )
 

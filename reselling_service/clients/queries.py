@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import or_, select, text
@@ -14,7 +15,7 @@ from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError, not_found
 
 _LOGIN = text("SELECT id, hash FROM client_login(:email)")
-_SESSION = text("SELECT client_session(:token_hash, :at)")
+_SESSION = text("SELECT id, seen_at FROM client_session_seen(:token_hash, :at, :idle_since)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +34,22 @@ async def find_login(session: ReadSession, *, email: str) -> Login | None:
     return Login(client_id=ClientId(row.id), password_hash=row.hash)
 
 
-async def find_session(session: ReadSession, *, token_hash: bytes) -> ClientId | None:
-    """The client whose session this is; None where it has ended or the client is closed."""
-    values = {"token_hash": token_hash, "at": session.clock.now()}
-    found: UUID | None = await session.scalar(_SESSION, values)
-    return None if found is None else ClientId(found)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """Whose session it is, and when it was last seen in use."""
+
+    client_id: ClientId
+    seen_at: datetime
+
+
+async def find_session(
+    session: ReadSession, *, token_hash: bytes, idle: timedelta
+) -> Present | None:
+    """The client whose session this is; None where it is over, unused or the client is closed."""
+    now = session.clock.now()
+    values = {"token_hash": token_hash, "at": now, "idle_since": now - idle}
+    row = (await session.execute(_SESSION, values)).one_or_none()
+    return None if row is None else Present(client_id=ClientId(row.id), seen_at=row.seen_at)
 
 
 async def get_client(session: ReadSession, client_id: ClientId, *, lock: bool = False) -> Client:

@@ -1,9 +1,6 @@
-"""Rules of clients: how e-mail addresses are compared, how long a login lasts."""
+"""Rules of clients: what states they have, how e-mail addresses are compared."""
 
-from datetime import timedelta
 from enum import StrEnum
-
-SESSION_LIFE = timedelta(hours=12)
 
 
 class ClientState(StrEnum):

@@ -3,11 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import ConfigDict, EmailStr, Field
 from pydantic.config import JsonDict
 
 from shared.contract.basics import Input, Output, Timestamp
-from shared.kit.text import Line, Lines, Password
+from shared.kit.text import GivenPassword, Line, Lines, NewPassword
 
 _EXAMPLE_EMAIL = "anna@example.com"
 _PROFILE: JsonDict = {
@@ -18,10 +18,6 @@ _PROFILE: JsonDict = {
 }
 _PASSWORD = "correct horse battery"  # noqa: S105 - an example in the documentation
 
-GivenPassword = Annotated[
-    str,
-    StringConstraints(strip_whitespace=False, min_length=1, max_length=200, pattern=r"^[^\x00]*$"),
-]
 Email = Annotated[EmailStr, Field(max_length=254, examples=[_EXAMPLE_EMAIL])]
 Name = Annotated[Line, Field(examples=["Anna Example"])]
 Phone = Annotated[Line, Field(max_length=50, examples=["+49 30 0000000"])]
@@ -35,7 +31,7 @@ class SignUpRequest(Input):
 
     email: Email
     name: Name
-    password: Password = Field(repr=False)
+    password: NewPassword = Field(repr=False)
     phone: Phone | None = None
     address: Address | None = None
 
@@ -88,7 +84,7 @@ class PasswordChange(Input):
     )
 
     current: GivenPassword = Field(repr=False)
-    new: Password = Field(repr=False)
+    new: NewPassword = Field(repr=False)
 
 
 class ClientCreate(Input):
@@ -100,7 +96,7 @@ class ClientCreate(Input):
 
     email: Email
     name: Name
-    password: Password | None = Field(default=None, repr=False)
+    password: NewPassword | None = Field(default=None, repr=False)
     phone: Phone | None = None
     address: Address | None = None
     note: Lines | None = None
@@ -115,7 +111,7 @@ class ClientChange(Input):
 
     email: Email = Field(default_factory=str)
     name: Name = Field(default_factory=str)
-    password: Password = Field(default_factory=str, repr=False)
+    password: NewPassword = Field(default_factory=str, repr=False)
     phone: Phone | None = None
     address: Address | None = None
     note: Lines | None = None

@@ -4,7 +4,9 @@ from selling_service.database import Base
 from shared.kit.people import (
     AuditColumns,
     AuditHeadColumns,
+    FactorColumns,
     People,
+    RecoveryCodeColumns,
     StaffColumns,
     StaffLockoutColumns,
     StaffSessionColumns,
@@ -17,6 +19,14 @@ class Staff(StaffColumns, Base):
 
 class StaffSession(StaffSessionColumns, Base):
     """Their logins."""
+
+
+class StaffFactor(FactorColumns, Base):
+    """Their second factors."""
+
+
+class StaffRecoveryCode(RecoveryCodeColumns, Base):
+    """What lets them in without their device."""
 
 
 class StaffLockout(StaffLockoutColumns, Base):
@@ -32,8 +42,11 @@ class AuditHead(AuditHeadColumns, Base):
 
 
 PEOPLE = People(
+    name="Tandem provider",
     staff=Staff,
     sessions=StaffSession,
+    factors=StaffFactor,
+    recovery_codes=StaffRecoveryCode,
     lockouts=StaffLockout,
     audit=AuditEntry,
     head=AuditHead,

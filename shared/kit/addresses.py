@@ -34,6 +34,20 @@ def literal_host(url: str) -> str | None:
     return host
 
 
+def network_of(address: str | None) -> str:
+    """Whom an address stands for where attempts are counted: an IPv6 /64 is one household.
+
+    What can't be read, a unix socket's, say, is one household of its own.
+    """
+    try:
+        found = _plain(ipaddress.ip_address((address or "").partition("%")[0]))
+    except ValueError:
+        return "unknown"
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((found, 64), strict=False))
+    return str(found)
+
+
 def _plain(address: Address) -> Address:
     """The IPv4 address that an IPv6 one stands for, where it does."""
     if isinstance(address, ipaddress.IPv4Address):

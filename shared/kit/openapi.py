@@ -3,14 +3,15 @@
 It knows nothing of what the routes do.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from shared.contract.problems import PROBLEM_MEDIA_TYPE, Problem, ProblemType
-from shared.kit.problems import example
+from shared.kit.problems import declare, example
 
 Document = dict[str, Any]
 
@@ -26,14 +27,17 @@ class API(FastAPI):
     """An application whose document holds every problem once, with an example.
 
     `told_problems` stand in bodies only, never in an answer's status: what an operation ended with.
+    `problems_by_scheme` may be answered by every route that asks for these credentials.
     """
 
     told_problems: Sequence[ProblemType] = ()
+    problems_by_scheme: Mapping[str, Sequence[ProblemType]] = MappingProxyType({})
 
     def openapi(self) -> Document:
         """The document, made when it is first asked for."""
         if self.openapi_schema is None:
             document = super().openapi()
+            _declare_by_scheme(document, self.problems_by_scheme)
             _gather_problems(document, self.told_problems)
             self.openapi_schema = _with_plain_names(document)
         return self.openapi_schema
@@ -71,6 +75,19 @@ def _with_plain_names(document: Document) -> Document:
         return {names.get(key, key): renamed(inner) for key, inner in node.items()}
 
     return cast("Document", renamed(document))
+
+
+def _declare_by_scheme(document: Document, problems: Mapping[str, Sequence[ProblemType]]) -> None:
+    for _, _, operation in operations(document):
+        for scheme in (name for part in operation.get("security", ()) for name in part):
+            for status, declared in declare(*problems.get(scheme, ())).items():
+                answer = operation["responses"].setdefault(str(status), {"description": ""})
+                content = answer.setdefault("content", {}).setdefault(PROBLEM_MEDIA_TYPE, {})
+                told = declared["content"][PROBLEM_MEDIA_TYPE]
+                content["schema"] = told["schema"]
+                content["examples"] = {**content.get("examples", {}), **told["examples"]}
+                words = (answer["description"], declared["description"])
+                answer["description"] = "; ".join(filter(None, words))
 
 
 def _gather_problems(document: Document, told: Sequence[ProblemType]) -> None:

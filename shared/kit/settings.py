@@ -1,12 +1,15 @@
 """What can be set for either service, from the environment: databases, secrets, logs, sandbox."""
 
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.contract.basics import CurrencyCode
+
+StaffRole = Literal["owner", "operator", "finance", "read_only"]
 
 
 class ServiceSettings(BaseSettings):
@@ -69,12 +72,27 @@ class ServiceSettings(BaseSettings):
         le=300,
         description="How long the API, told to stop, answers on while /readyz says 503.",
     )
+    login_attempts_per_address: int = Field(
+        default=100,
+        ge=1,
+        description="Wrong logins from one address before it must wait; an IPv6 /64 is one.",
+    )
+    session_seconds: int = Field(
+        default=12 * 3600, ge=60, description="How long a login lasts at the most."
+    )
+    session_idle_seconds: int = Field(
+        default=2 * 3600, ge=60, description="How long a login lasts that nobody uses."
+    )
+    second_factor_roles: Annotated[list[StaffRole], NoDecode] = Field(
+        default_factory=list,
+        description="Roles of the staff, by commas, that can do nothing without a second factor.",
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: object) -> object:
         if isinstance(values, dict):
-            for name in ("secret_keys", "trusted_proxies"):
+            for name in ("secret_keys", "trusted_proxies", "second_factor_roles"):
                 given = values.get(name)
                 if isinstance(given, str):
                     values[name] = [part.strip() for part in given.split(",") if part.strip()]
@@ -99,6 +117,16 @@ class ServiceSettings(BaseSettings):
     def prefix(self) -> str:
         """How the names of this service's variables begin, e.g. `SELLING_`."""
         return self.model_config["env_prefix"]
+
+    @property
+    def session_life(self) -> timedelta:
+        """How long a login lasts at the most."""
+        return timedelta(seconds=self.session_seconds)
+
+    @property
+    def session_idle(self) -> timedelta:
+        """How long a login lasts that nobody uses."""
+        return timedelta(seconds=self.session_idle_seconds)
 
     @property
     def proxies(self) -> list[str]:

@@ -44,7 +44,19 @@ Lines = Annotated[
     AfterValidator(_some_lines),
     Field(json_schema_extra={"pattern": f"^[^{_SOME_LINES}]*$"}),
 ]
-# Not stripped, and of any characters but NUL, which C libraries take for the end.
+# A password that is only compared: of any length, since only whether it fits is looked at.
+GivenPassword = Annotated[
+    str,
+    StringConstraints(strip_whitespace=False, min_length=1, max_length=200, pattern=r"^[^\x00]*$"),
+    Field(examples=["correct horse battery"]),
+]
+# A new one of a person; `shared.kit.passwords` also looks whether it is a common one.
+NewPassword = Annotated[
+    str,
+    StringConstraints(strip_whitespace=False, min_length=12, max_length=200, pattern=r"^[^\x00]*$"),
+    Field(examples=["correct horse battery"]),
+]
+# Of a VM. Not stripped, and of any characters but NUL, which C libraries take for the end.
 Password = Annotated[
     str,
     StringConstraints(strip_whitespace=False, min_length=10, max_length=200, pattern=r"^[^\x00]*$"),

@@ -5,8 +5,9 @@ The edge makes request ids, goes on with traces, limits bodies and counts answer
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -183,10 +184,12 @@ def create_api(
     ready: ReadyCheck,
     max_body_bytes: int,
     told_problems: Sequence[ProblemType] = (),
+    problems_by_scheme: Mapping[str, Sequence[ProblemType]] = MappingProxyType({}),
 ) -> FastAPI:
     """The application with its routers, `/healthz`, `/readyz`, `/metrics` and the pages for people.
 
-    `told_problems` are those that bodies tell of, besides what the routes declare.
+    `told_problems` are those that bodies tell of, besides what the routes declare;
+    `problems_by_scheme` those that every route with these credentials may answer.
     """
     app = API(
         title=title,
@@ -200,6 +203,7 @@ def create_api(
         generate_unique_id_function=operation_id,
     )
     app.told_problems = told_problems
+    app.problems_by_scheme = problems_by_scheme
     install_problem_handlers(app)
     app.add_exception_handler(catalogue.METHOD_NOT_ALLOWED.status, _wrong_method)
     for router in routers:

@@ -44,6 +44,15 @@ SETTINGS: dict[str, Any] = {
     # Whether a well-formed wish is granted is a matter of money, stock and state, not of its form.
     "checks": {"positive_data_acceptance": {"enabled": False}},
 }
+# These end sessions, or make the next login another one.
+ENDING = (
+    "/logout",
+    "/me/password",
+    "/second-factor",
+    "/second-factor/confirm",
+    "/second-factor/recovery-codes",
+    "/second-factor/disable",
+)
 LEAKS = re.compile(r"function-|lax-or-strict|constrained-|json-or-python|\[key\]")
 
 
@@ -135,7 +144,7 @@ def _identify(schema: BaseSchema, world: World) -> None:
     class Credentials:
         def get(self, case: Case[Any], _context: AuthContext) -> str | None:
             label = case.operation.label
-            if label.endswith(("/logout", "/me/password")):
+            if "/me/sessions" in label or label.endswith(ENDING):
                 # These end sessions, so they get one that may end.
                 return world.session_to_lose(label)
             scheme = scheme_of(*label.split())

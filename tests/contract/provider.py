@@ -80,6 +80,7 @@ class SellingWorld(World):
             "key_id": [key_id],
             "staff_id": [self.someone["id"]],
             "job_id": [partial(dead_job, self.stack.selling_database)] if "/jobs" in label else [],
+            "session_id": self.sessions_to_lose(label) if "/sessions/" in label else [],
             "data_center_id": [victim.data_center["id"]],
             "code": [VICTIM_OS if "/os-templates/" in label else fresh_name, None],
             "service_id": [row["id"] for row in services],

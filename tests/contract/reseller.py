@@ -68,6 +68,7 @@ class ResellingWorld(World):
             "command_id": [row["id"] for row in commands],
             "staff_id": [self.someone["id"]],
             "job_id": [partial(dead_job, stack.reselling_database)] if "/jobs" in label else [],
+            "session_id": self.sessions_to_lose(label) if "/sessions/" in label else [],
             "paid_until": [row["paid_until"] for row in services],
             "os": [OS],
             "currency": ["EUR"],

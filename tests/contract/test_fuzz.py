@@ -11,6 +11,17 @@ from tests.contract.reseller import ResellingWorld
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 # What can't succeed here by any request, and where it is seen to succeed.
 OUT_OF_REACH = {
+    # Want a code of a device: tests/kit/test_people_factors.py.
+    *(
+        f"{verb} /{api}/v1/{path}"
+        for api in ("admin", "staff")
+        for verb, path in (
+            ("POST", "me/second-factor/confirm"),
+            ("POST", "me/second-factor/disable"),
+            ("POST", "me/second-factor/recovery-codes"),
+            ("DELETE", "staff/{staff_id}/second-factor"),
+        )
+    ),
     # Needs an operation whose attempts are used up: tests/selling/services.
     "POST /admin/v1/operations/{operation_id}/retry",
     # Need what waits or is parked: tests/selling/desk.

@@ -60,6 +60,18 @@ class World(ABC):
             self.to_lose[below] = self.log_in(below)
         return self.to_lose[below]
 
+    def sessions_to_lose(self, label: str) -> list[str]:
+        """Ids of sessions that the next request may end."""
+        token = self.session_to_lose(label)
+        below = "/".join(label.split()[1].split("/")[:3])
+        answer = httpx.get(
+            f"{self.base_url}{below}/me/sessions",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=20,
+            trust_env=False,
+        )
+        return [row["id"] for row in answer.json()["items"]]
+
     def pick(self, name: str) -> Any:
         """A real value for this name, the next one with each turn; None where there is none."""
         known = self.values.get(name)

@@ -62,7 +62,7 @@ HOUSES = {
             "client_lockouts": "counts of failed logins by hash, before there is a principal",
         },
         in_part={"sellers": {"id", "enabled", "installation_id", "clock_offset_ms"}},
-        look_ups={"client_login", "client_session"},
+        look_ups={"client_login", "client_session", "client_session_seen"},
     ),
 }
 

@@ -134,6 +134,9 @@ class Stack:
             found[f"{prefix}_POOL_SIZE"] = "8"
             # The tests' databases are opened as a superuser; tests/isolation does it properly.
             found[f"{prefix}_ALLOW_POWERFUL_LOGIN"] = "true"
+            # Everybody here comes from one address.
+            found[f"{prefix}_LOGIN_ATTEMPTS_PER_ADDRESS"] = "100000"
+        found["RESELLING_SIGN_UPS_PER_ADDRESS"] = "100000"
         found["SELLING_PLATFORM"] = self.platform
         found["SELLING_QEMU_DIRECTORY"] = str(self.folder / "qemu")
         found["SELLING_QEMU_STOP_GRACE_SECONDS"] = "1"

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from httpx import ASGITransport, AsyncClient
@@ -12,9 +13,11 @@ from pydantic import SecretStr
 from reselling_service.database import TENANT_SETTING as CLIENT_SETTING
 from reselling_service.settings import ResellingSettings
 from reselling_service.staff.models import PEOPLE as RESELLING_PEOPLE
+from reselling_service.staff.routes import staff_routers
 from selling_service.database import TENANT_SETTING as PARTNER_SETTING
 from selling_service.settings import SellingSettings
 from selling_service.staff.models import PEOPLE as SELLING_PEOPLE
+from selling_service.staff.routes import admin_routers
 from shared.kit.clock import Clock
 from shared.kit.people import People, Role, Unattended, create_member
 from shared.kit.runtime import Runtime
@@ -24,6 +27,7 @@ from tests.secret_key import SECRET_KEY
 
 PASSWORD = "a long enough password"
 BASE = "/house/v1"
+STAFF_ROUTERS = {"selling": admin_routers, "reselling": staff_routers}
 
 
 @dataclass(slots=True)
@@ -83,16 +87,15 @@ class House:
         return self.client(await self.log_in(await self.hire(role, email=email)))
 
 
-def settings(service: str, *, url: str, sandbox: bool = False) -> ServiceSettings:
+def settings(service: str, *, url: str, sandbox: bool = False, **more: Any) -> ServiceSettings:
     """Return the settings of `selling` or `reselling` on this database."""
     kinds: dict[str, type[ServiceSettings]] = {
         "selling": SellingSettings,
         "reselling": ResellingSettings,
     }
     keys = [SecretStr(SECRET_KEY)]
-    return kinds[service](
-        database_url=SecretStr(url), secret_keys=keys, sandbox=sandbox, pool_size=5
-    )
+    known = {"secret_keys": keys, "sandbox": sandbox, "pool_size": 5, **more}
+    return kinds[service](database_url=SecretStr(url), **known)
 
 
 @asynccontextmanager
@@ -103,15 +106,19 @@ async def run_house(
     routers: Sequence[APIRouter],
     sandbox: bool = False,
     clock: Clock | None = None,
+    **more: Any,
 ) -> AsyncIterator[House]:
-    """Run these routers under `/house/v1`, on the tables of `selling` or `reselling`."""
+    """Run these routers under `/house/v1`, on the tables of `selling` or `reselling`.
+
+    `more` are settings. Without routers, it is those of the staff.
+    """
     movable = MovableClock()
     runtime: Runtime[ServiceSettings] = Runtime(
-        settings(service, url=url, sandbox=sandbox),
+        settings(service, url=url, sandbox=sandbox, **more),
         tenant_setting={"selling": PARTNER_SETTING, "reselling": CLIENT_SETTING}[service],
         clock=clock or (None if sandbox else movable),
     )
-    app = make_app(routers)
+    app = make_app(routers or STAFF_ROUTERS[service])
     app.state.runtime = runtime
     people = {"selling": SELLING_PEOPLE, "reselling": RESELLING_PEOPLE}[service]
     async with runtime.running():

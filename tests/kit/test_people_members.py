@@ -97,13 +97,17 @@ async def test_an_owner_sets_a_password_and_the_sessions_end(house: House) -> No
     assert await house.log_in("nora@example.com", password="what olga chose")
 
 
-async def test_a_role_holds_from_the_next_request_on(house: House) -> None:
+async def test_another_role_ends_the_sessions_of_the_old_one(house: House) -> None:
     async with (
         await house.as_(Role.OWNER, email="olga@example.com") as olga,
         await house.as_(Role.OWNER, email="otto@example.com") as otto,
     ):
         path = f"{BASE}/staff/{await who(otto)}"
+        assert (await olga.patch(path, json={"name": "Otto"})).status_code == 200
+        assert (await otto.get(f"{BASE}/staff")).status_code == 200
         assert (await olga.patch(path, json={"role": "read_only"})).status_code == 200
+        assert (await otto.get(f"{BASE}/staff")).status_code == 401
+    async with house.client(await house.log_in("otto@example.com")) as otto:
         assert (await otto.get(f"{BASE}/staff")).status_code == 403
 
 
@@ -153,6 +157,9 @@ async def test_a_person_who_doesnt_exist_is_not_found(house: House) -> None:
         {"email": "no address"},
         {"email": "two@@example.com"},
         {"password": "short"},
+        {"password": "elevenchars"},
+        {"password": "Password1234!"},
+        {"password": "nora2024nora"},
         {"password": "nul in \u0000 a password"},
         {"role": "king"},
         {"unknown": "field"},

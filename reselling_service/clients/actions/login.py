@@ -6,33 +6,31 @@ Passwords are hashed with no transaction open: it takes a tenth of a second.
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import delete
-from sqlalchemy.exc import IntegrityError
-
 from reselling_service.clients import queries
-from reselling_service.clients.errors import EMAIL_TAKEN, WRONG_PASSWORD
+from reselling_service.clients.errors import WRONG_PASSWORD
 from reselling_service.clients.models import Client, ClientLockout, ClientSession
-from reselling_service.clients.rules import SESSION_LIFE, ClientState, same_email
+from reselling_service.clients.rules import ClientState, same_email
+from reselling_service.settings import ResellingSettings
 from shared.contract.problems import UNAUTHORIZED
+from shared.kit.callers import CallerInfo
 from shared.kit.db import Database, WriteSession
-from shared.kit.ids import new_id
-from shared.kit.keys import hash_secret, make_session_token
-from shared.kit.passwords import hash_password, verify_password
-from shared.kit.people import Lockouts
+from shared.kit.passwords import (
+    check_password,
+    hash_password,
+    refuse_weak_password,
+    verify_password,
+)
+from shared.kit.people import Attempt, Lockouts
+from shared.kit.people.sessions import Sessions
 from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError
 
 LOCKOUTS = Lockouts(ClientLockout, kind=b"client login", helper="us set a new password")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """What a client tells of themselves."""
-
-    email: str
-    name: str
-    phone: str | None
-    address: str | None
+# The password asked for once more of who is logged in: strangers' attempts don't count there.
+_PROOFS = Lockouts(ClientLockout, kind=b"client proof", helper="us set a new password")
+SESSIONS = Sessions(ClientSession, ClientSession.client_id)
+# A hash may be made anew, with newer parameters, while another login of the same client checks it.
+_LOOKS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,91 +42,65 @@ class OpenedSession:
     expires_at: datetime
 
 
-async def sign_up(database: Database, profile: Profile, *, password: str) -> OpenedSession:
-    """A new client, logged in at once. Raises `email_taken`."""
-    password_hash = await hash_password(password)
-    client_id = ClientId(new_id())
-    async with database.write(tenant=client_id) as session:
-        await add_client(session, client_id, profile, password_hash=password_hash)
-        return await _open_session(session, client_id)
-
-
-async def add_client(
-    session: WriteSession,
-    client_id: ClientId,
-    profile: Profile,
+async def log_in(
+    database: Database,
+    settings: ResellingSettings,
+    caller: CallerInfo,
     *,
-    password_hash: str | None,
-    note: str | None = None,
-) -> Client:
-    """The row of a new client. Raises `email_taken`."""
-    client = Client(
-        id=client_id,
-        email=same_email(profile.email),
-        name=profile.name,
-        phone=profile.phone,
-        address=profile.address,
-        note=note,
-        password_hash=password_hash,
-        state=ClientState.ACTIVE,
-        created_at=session.clock.now(),
-    )
-    try:
-        async with session.begin_nested():
-            session.add(client)
-    except IntegrityError as error:
-        raise email_taken() from error
-    return client
-
-
-def email_taken() -> ProblemError:
-    """Somebody else logs in with this address."""
-    return ProblemError(EMAIL_TAKEN, "Log in with this address, or use another one.")
-
-
-async def log_in(database: Database, *, email: str, password: str) -> OpenedSession:
+    email: str,
+    password: str,
+) -> OpenedSession:
     """A new session. Raises `unauthorized`, `rate_limited`."""
     login = same_email(email)
+    attempt = Attempt(login=login, network=caller.network)
     async with database.write() as session:
-        await LOCKOUTS.count(session, login=login)
-        found = await queries.find_login(session, email=login)
-    fits = await verify_password(password, found.password_hash if found else None)
-    if found is None or not fits:
-        raise _wrong_login()
-    async with database.write(tenant=found.client_id) as session:
-        client = await queries.get_client(session, found.client_id, lock=True)
-        if client.password_hash != found.password_hash or client.state != ClientState.ACTIVE:
-            # Changed while the hash was reckoned: no session may outlive that.
+        await LOCKOUTS.count(session, attempt, settings)
+    for _ in range(_LOOKS):
+        async with database.read() as session:
+            found = await queries.find_login(session, email=login)
+        checked = await check_password(password, found.password_hash if found else None)
+        if found is None or not checked.fits:
             raise _wrong_login()
-        await LOCKOUTS.forget(session, login=login)
-        return await _open_session(session, found.client_id)
+        async with database.write(tenant=found.client_id) as session:
+            client = await queries.get_client(session, found.client_id, lock=True)
+            # Changed while the hash was reckoned: no session may outlive that.
+            if client.password_hash == found.password_hash and client.state == ClientState.ACTIVE:
+                client.password_hash = checked.newer or client.password_hash
+                await session.flush()
+                await LOCKOUTS.succeed(session, attempt)
+                return await open_session(session, found.client_id, settings, caller)
+    raise _wrong_login()
 
 
-async def log_out(session: WriteSession, client_id: ClientId, *, token: str) -> None:
-    """End this session."""
-    mine = ClientSession.client_id == client_id
-    gone = delete(ClientSession).where(mine, ClientSession.token_hash == hash_secret(token))
-    await session.execute(gone)
-
-
-async def end_sessions(session: WriteSession, client_id: ClientId) -> None:
-    """End all sessions of a client."""
-    await session.execute(delete(ClientSession).where(ClientSession.client_id == client_id))
+async def open_session(
+    session: WriteSession, client_id: ClientId, settings: ResellingSettings, caller: CallerInfo
+) -> OpenedSession:
+    """A session of a client who was let in."""
+    opened = await SESSIONS.open(session, client_id, caller, life=settings.session_life)
+    return OpenedSession(client_id=client_id, token=opened.token, expires_at=opened.expires_at)
 
 
 async def change_password(
-    database: Database, client_id: ClientId, *, current: str, new: str
+    database: Database,
+    settings: ResellingSettings,
+    client_id: ClientId,
+    caller: CallerInfo,
+    *,
+    current: str,
+    new: str,
 ) -> None:
     """A client's own new password; ends all their sessions.
 
-    Raises `wrong_password`, `rate_limited`.
+    Raises `wrong_password`, `rate_limited`, `invalid_request` where the new one is weak.
     """
+    attempt = Attempt(login=str(client_id), network=caller.network)
     async with database.write(tenant=client_id) as session:
         client = await queries.get_client(session, client_id)
-        await LOCKOUTS.count(session, login=client.email)
+        await _PROOFS.count(session, attempt, settings)
     seen = client.password_hash
     if not await verify_password(current, seen):
         raise _wrong_password()
+    refuse_weak_password(new, personal=(client.email, client.name), path="body.new")
     password_hash = await hash_password(new)
     async with database.write(tenant=client_id) as session:
         client = await queries.get_client(session, client_id, lock=True)
@@ -138,11 +110,17 @@ async def change_password(
 
 
 async def set_password(session: WriteSession, client: Client, *, password_hash: str) -> None:
-    """Put a new password in place: old sessions end, failed attempts are forgotten."""
+    """Put a new password in place: failed attempts are forgotten, old sessions end."""
     client.password_hash = password_hash
     await session.flush()
-    await end_sessions(session, ClientId(client.id))
+    await shut_out(session, client)
+
+
+async def shut_out(session: WriteSession, client: Client) -> None:
+    """End all sessions, and begin to count attempts anew."""
     await LOCKOUTS.forget(session, login=client.email)
+    await _PROOFS.forget(session, login=str(client.id))
+    await SESSIONS.end_all(session, client.id)
 
 
 def _wrong_login() -> ProblemError:
@@ -153,20 +131,3 @@ def _wrong_login() -> ProblemError:
 def _wrong_password() -> ProblemError:
     detail = "Nothing was changed. Type the password that you log in with now."
     return ProblemError(WRONG_PASSWORD, detail)
-
-
-async def _open_session(session: WriteSession, client_id: ClientId) -> OpenedSession:
-    """Sessions that are over go with the next login of the same client."""
-    now = session.clock.now()
-    mine = ClientSession.client_id == client_id
-    await session.execute(delete(ClientSession).where(mine, ClientSession.expires_at <= now))
-    token, token_hash = make_session_token()
-    row = ClientSession(
-        token_hash=token_hash,
-        client_id=client_id,
-        created_at=now,
-        expires_at=now + SESSION_LIFE,
-    )
-    session.add(row)
-    await session.flush()
-    return OpenedSession(client_id=client_id, token=token, expires_at=row.expires_at)

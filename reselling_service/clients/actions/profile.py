@@ -6,20 +6,20 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 
 from reselling_service.clients import queries
-from reselling_service.clients.actions.login import (
-    LOCKOUTS,
+from reselling_service.clients.actions.adding import (
     Profile,
     add_client,
+    check_new_password,
     email_taken,
-    end_sessions,
-    set_password,
 )
+from reselling_service.clients.actions.login import SESSIONS, set_password, shut_out
 from reselling_service.clients.errors import CLIENT_CLOSED, CLIENT_IN_USE
 from reselling_service.clients.models import Client
 from reselling_service.clients.rules import ClientState, same_email
 from reselling_service.staff.actions import audit
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.ids import new_id
+from shared.kit.passwords import hash_password, refuse_weak_password
 from shared.kit.people import StaffPrincipal, Unattended
 from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError
@@ -46,10 +46,14 @@ async def create(
     staff: StaffPrincipal | Unattended,
     profile: Profile,
     *,
-    password_hash: str | None,
+    password: str | None,
     note: str | None,
 ) -> Client:
-    """A client made by staff. Raises `email_taken`."""
+    """A client made by staff. Raises `email_taken`, `invalid_request` for a weak password."""
+    password_hash = None
+    if password is not None:
+        check_new_password(password, profile)
+        password_hash = await hash_password(password)
     client = await add_client(
         session, ClientId(new_id()), profile, password_hash=password_hash, note=note
     )
@@ -63,12 +67,13 @@ async def change(
     client_id: ClientId,
     changes: Mapping[str, str | None],
     *,
-    password_hash: str | None,
+    password: str | None,
 ) -> Client:
     """Change what is named; a new password or address ends the client's sessions.
 
-    Raises `not_found`, `email_taken`, `client_closed`.
+    Raises `not_found`, `email_taken`, `client_closed`, `invalid_request` for a weak password.
     """
+    password_hash = None if password is None else await _hash_new(session, client_id, password)
     client = await queries.get_client(session, client_id, lock=True)
     if client.state == ClientState.CLOSED:
         raise ProblemError(CLIENT_CLOSED, "Nothing was changed: the client is closed.")
@@ -80,7 +85,7 @@ async def change(
     except IntegrityError as error:
         raise email_taken() from error
     if client.email != before["email"]:
-        await end_sessions(session, client_id)
+        await SESSIONS.end_all(session, client_id)
     if password_hash is not None:
         await set_password(session, client, password_hash=password_hash)
     after = _picture(client) | ({"password": "new"} if password_hash else {})
@@ -103,10 +108,17 @@ async def close(
         raise ProblemError(CLIENT_IN_USE, "Terminate the client's services first, then close.")
     client.state = ClientState.CLOSED
     await session.flush()
-    await end_sessions(session, client_id)
-    await LOCKOUTS.forget(session, login=client.email)
+    await shut_out(session, client)
     await _remember(session, staff, "client.close", client)
     return client
+
+
+async def _hash_new(session: ReadSession, client_id: ClientId, password: str) -> str:
+    """Of a password that the client's own name doesn't give away."""
+    client = await queries.get_client(session, client_id)
+    personal = (client.email, client.name)
+    refuse_weak_password(password, personal=personal, path="body.password")
+    return await hash_password(password)
 
 
 def _apply(client: Client, changes: Mapping[str, str | None], allowed: tuple[str, ...]) -> None:

@@ -2,26 +2,33 @@
 
 from shared.kit.people.access import StaffGuard
 from shared.kit.people.auditing import audit, redact_audit
-from shared.kit.people.lockouts import Lockouts
+from shared.kit.people.lockouts import Attempt, Lockouts
 from shared.kit.people.members import change_password, create_member
 from shared.kit.people.principals import Role, StaffPrincipal, Unattended
 from shared.kit.people.tables import (
     AuditColumns,
     AuditHeadColumns,
+    FactorColumns,
     LockoutColumns,
     People,
+    RecoveryCodeColumns,
+    SessionColumns,
     StaffColumns,
     StaffLockoutColumns,
     StaffSessionColumns,
 )
 
 __all__ = [
+    "Attempt",
     "AuditColumns",
     "AuditHeadColumns",
+    "FactorColumns",
     "LockoutColumns",
     "Lockouts",
     "People",
+    "RecoveryCodeColumns",
     "Role",
+    "SessionColumns",
     "StaffColumns",
     "StaffGuard",
     "StaffLockoutColumns",

@@ -14,6 +14,16 @@ LOGIN_TAKEN = ProblemType("login_taken", 409, "Somebody has this e-mail address 
 LAST_OWNER = ProblemType("last_owner", 409, "The last owner can't be removed")
 WRONG_PASSWORD = ProblemType("wrong_password", 403, "The current password is wrong")
 
+SECOND_FACTOR_REQUIRED = ProblemType(
+    "second_factor_required", 401, "The password is right; a code is wanted, too"
+)
+SECOND_FACTOR_WRONG = ProblemType("second_factor_wrong", 403, "The code is wrong or was used")
+SECOND_FACTOR_ENROLMENT = ProblemType(
+    "second_factor_enrolment", 403, "Your role needs a second factor first"
+)
+SECOND_FACTOR_ACTIVE = ProblemType("second_factor_active", 409, "There is a second factor already")
+SECOND_FACTOR_MISSING = ProblemType("second_factor_missing", 409, "There is no second factor")
+
 # What routes declare: every one, one with parameters, one with a body.
 FOR_EVERY_ROUTE = (UNAUTHORIZED, UNAVAILABLE)
 FOR_SOME_ROLES = (*FOR_EVERY_ROUTE, ROLE_REQUIRED)

@@ -1,22 +1,50 @@
-"""Counts attempts at logins and locks those tried too often, of staff and of clients alike.
+"""Slows down who guesses at logins, of staff and of clients alike, in the database of the service.
 
-Knows logins by an HMAC only, existing or not, so that neither a lock nor its time tells which.
+Three counts: of a login from one address, of a login from anywhere, of an address at any login. A
+stranger can't shut the owner out: where somebody has logged in within a month, only the count of
+that login from that address speaks. Logins and addresses are known by an HMAC only, existing or
+not, so that neither a lock nor its time tells which.
 """
 
-import math
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
-from sqlalchemy import case, delete, or_, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from shared.contract.problems import RATE_LIMITED
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.people.tables import LockoutColumns
-from shared.kit.problems import ProblemError
+from shared.kit.people.throttles import Limit, Throttle, too_often
 
 MOST_ATTEMPTS = 10
 LOCK = timedelta(minutes=5)
-_FORGET_ATTEMPTS = timedelta(days=1)
+KNOWN_FOR = timedelta(days=30)
+_DAY, _HOUR, _MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+# A login from one address.
+FROM_ONE = Limit(most=MOST_ATTEMPTS, first=LOCK, longest=_HOUR, quiet=_DAY)
+# A login from anywhere: one address, however long it goes on, never fills this within a day.
+FROM_ALL = Limit(most=100, first=_MINUTE, longest=15 * _MINUTE, quiet=_DAY)
+# The half of a key that names a login; the other half names the address.
+_HALF = 16
+_EVERYWHERE = bytes(_HALF)
+
+
+class Sizes(Protocol):
+    """What the settings say of it."""
+
+    @property
+    def login_attempts_per_address(self) -> int:
+        """Wrong logins from one address before it must wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Somebody at `network` (see `network_of`) who says they are `login`."""
+
+    login: str
+    network: str
 
 
 class Lockouts:
@@ -24,44 +52,70 @@ class Lockouts:
 
     def __init__(self, table: type[LockoutColumns], *, kind: bytes, helper: str) -> None:
         self._table = table
+        self._throttle = Throttle(table)
         self._kind = kind
         self._helper = helper
 
-    async def count(self, session: WriteSession, *, login: str) -> None:
-        """Count one attempt at this login. Raises `rate_limited` once there were too many."""
-        table, now = self._table, session.clock.now()
-        over = now - LOCK
-        values = {"login_hash": self._hash(session, login), "attempts": 1, "last_at": now}
-        counted = await session.scalar(
-            insert(table)
-            .values(values)
-            .on_conflict_do_update(
-                index_elements=["login_hash"],
-                set_={
-                    "attempts": case((table.last_at <= over, 1), else_=table.attempts + 1),
-                    "last_at": now,
-                },
-                where=or_(table.attempts < MOST_ATTEMPTS, table.last_at <= over),
-            )
-            .returning(table.attempts)
+    async def count(self, session: WriteSession, attempt: Attempt, sizes: Sizes) -> None:
+        """Count one attempt. Raises `rate_limited`; its transaction must then be given up.
+
+        Rows are taken in one order (pair, login, address), so that attempts don't lock each other.
+        """
+        known = await self._is_known(session, attempt)
+        pair, everywhere, address = self._keys(session, attempt)
+        per_address = _per_address(sizes)
+        for key, limit, enforced in (
+            (pair, FROM_ONE, True),
+            (everywhere, FROM_ALL, not known),
+            (address, per_address, not known),
+        ):
+            if not await self._throttle.take(session, key, limit, enforced=enforced):
+                seconds = await self._throttle.seconds_to_wait(session, key, limit)
+                hint = "" if key == address else f", or let {self._helper}"
+                place = "from your address" if key == address else "at this login"
+                raise too_often(f"Too many attempts {place}. Wait {seconds} s{hint}.", seconds)
+
+    async def succeed(self, session: WriteSession, attempt: Attempt) -> None:
+        """The attempt that was counted last was a good one: its address is known from now on."""
+        pair, everywhere, address = self._keys(session, attempt)
+        now = session.clock.now()
+        values = {"attempts": 0, "last_at": now, "succeeded_at": now}
+        statement = insert(self._table).values(login_hash=pair, **values)
+        await session.execute(
+            statement.on_conflict_do_update(index_elements=["login_hash"], set_=values)
         )
-        if counted is None:
-            raise await self._locked(session, login=login)
+        await self._throttle.give_back(session, everywhere)
+        await self._throttle.give_back(session, address)
 
     async def forget(self, session: WriteSession, *, login: str) -> None:
-        """A success, or a new password: begin to count anew. Old counts of anybody go as well."""
-        table = self._table
-        old = session.clock.now() - _FORGET_ATTEMPTS
-        mine = table.login_hash == self._hash(session, login)
-        await session.execute(delete(table).where(or_(mine, table.last_at < old)))
+        """A new password: all counts of this login begin anew, and no address is known."""
+        table, half = self._table, self._half(session, login)
+        mine = table.login_hash.between(half + bytes(_HALF), half + b"\xff" * _HALF)
+        await session.execute(delete(table).where(mine))
 
-    async def _locked(self, session: ReadSession, *, login: str) -> ProblemError:
+    async def _is_known(self, session: ReadSession, attempt: Attempt) -> bool:
         table = self._table
-        mine = table.login_hash == self._hash(session, login)
-        last_at = (await session.execute(select(table.last_at).where(mine))).scalar_one()
-        seconds = max(1, math.ceil((last_at + LOCK - session.clock.now()).total_seconds()))
-        detail = f"Too many attempts at this login. Wait {seconds} s, or let {self._helper}."
-        return ProblemError(RATE_LIMITED, detail, headers={"Retry-After": str(seconds)})
+        pair, _, _ = self._keys(session, attempt)
+        since = session.clock.now() - KNOWN_FOR
+        statement = select(table.login_hash).where(
+            table.login_hash == pair, table.succeeded_at > since
+        )
+        return await session.scalar(statement) is not None
 
-    def _hash(self, session: ReadSession, login: str) -> bytes:
-        return session.vault.fingerprint(self._kind, login.encode())
+    def _half(self, session: ReadSession, login: str) -> bytes:
+        return session.vault.fingerprint(self._kind, login.encode())[:_HALF]
+
+    def _keys(self, session: ReadSession, attempt: Attempt) -> tuple[bytes, bytes, bytes]:
+        """Of the login from this address, of the login, of the address."""
+        half = self._half(session, attempt.login)
+        network = session.vault.fingerprint(self._kind, b"address", attempt.network.encode())
+        return half + network[:_HALF], half + _EVERYWHERE, network
+
+
+def _per_address(sizes: Sizes) -> Limit:
+    return Limit(
+        most=sizes.login_attempts_per_address,
+        first=_MINUTE,
+        longest=15 * _MINUTE,
+        quiet=_HOUR,
+    )

@@ -1,42 +1,82 @@
-"""Lets staff in and out: passwords, sessions of twelve hours, and a lock after too many attempts.
+"""Lets staff in and out: passwords, second factors, sessions, and a wait after too many attempts.
 
 An attempt is counted before its password is looked at, so that a hundred at once count as well.
 Unknown and deactivated logins take as long, answer the same and are locked the same.
 """
 
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import func, select
 
 from shared.contract.problems import UNAUTHORIZED
+from shared.kit.callers import CallerInfo
 from shared.kit.db import Database, ReadSession, WriteSession
-from shared.kit.keys import hash_secret, make_session_token
-from shared.kit.passwords import verify_password
-from shared.kit.people.lockouts import Lockouts
+from shared.kit.keys import hash_secret
+from shared.kit.passwords import check_password
+from shared.kit.people.errors import WRONG_PASSWORD
+from shared.kit.people.factors import pass_factor
+from shared.kit.people.lockouts import Attempt, Lockouts
 from shared.kit.people.principals import Role, StaffPrincipal
-from shared.kit.people.tables import People, StaffColumns
+from shared.kit.people.sessions import Opened, Sessions
+from shared.kit.people.tables import People, StaffColumns, StaffSessionColumns
 from shared.kit.problems import ProblemError
+from shared.kit.settings import ServiceSettings
 
-SESSION_LIFE = timedelta(hours=12)
+# A hash may be made anew, with newer parameters, while another login of the same person checks it.
+_LOOKS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What somebody shows who wants to be let in."""
+
+    email: str
+    password: str = field(repr=False)
+    code: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """Whose session it is, and when it was last seen in use."""
+
+    person: StaffPrincipal
+    seen_at: datetime
+
+
+def sessions_of(people: People) -> Sessions[StaffSessionColumns]:
+    """The sessions of the staff."""
+    return Sessions(people.sessions, people.sessions.staff_id)
 
 
 async def log_in(
-    database: Database, people: People, *, email: str, password: str
-) -> tuple[str, datetime]:
-    """The session's token, shown once, and its end. Raises `unauthorized`, `rate_limited`."""
+    database: Database,
+    people: People,
+    settings: ServiceSettings,
+    shown: Credentials,
+    caller: CallerInfo,
+) -> Opened:
+    """A new session. Raises `unauthorized`, `second_factor_…`, `rate_limited`."""
+    attempt = Attempt(login=shown.email, network=caller.network)
     async with database.write() as session:
-        await count_attempt(session, people, email=email)
-        found = await _find_active(session, people, email=email)
-    fits = await verify_password(password, found.password_hash if found else None)
-    if found is None or not fits:
-        raise _wrong_login()
-    async with database.write() as session:
-        if not await _is_unchanged(session, people, found):
+        await _lockouts(people).count(session, attempt, settings)
+    for _ in range(_LOOKS):
+        async with database.read() as session:
+            found = await _find_active(session, people, email=shown.email)
+        checked = await check_password(shown.password, found.password_hash if found else None)
+        if found is None or not checked.fits:
             raise _wrong_login()
-        await forget_attempts(session, people, email=email)
-        return await _open_session(session, people, staff_id=found.id)
+        async with database.write() as session:
+            person = await _lock_unchanged(session, people, found)
+            if person is not None:
+                await pass_factor(session, people, staff_id=person.id, code=shown.code)
+                person.password_hash = checked.newer or person.password_hash
+                await session.flush()
+                await _lockouts(people).succeed(session, attempt)
+                life = settings.session_life
+                return await sessions_of(people).open(session, person.id, caller, life=life)
+    raise _wrong_login()
 
 
 def _wrong_login() -> ProblemError:
@@ -44,80 +84,101 @@ def _wrong_login() -> ProblemError:
     return ProblemError(UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-async def _is_unchanged(session: WriteSession, people: People, known: StaffColumns) -> bool:
+async def _lock_unchanged(
+    session: WriteSession, people: People, known: StaffColumns
+) -> StaffColumns | None:
     """A password may be changed while it is checked: no session may outlive its change."""
     table = people.staff
-    statement = select(table.id).where(
+    statement = select(table).where(
         table.id == known.id,
         table.password_hash == known.password_hash,
         table.deactivated_at.is_(None),
     )
-    return await session.scalar(statement.with_for_update(read=True)) is not None
+    return (await session.scalars(statement.with_for_update())).one_or_none()
 
 
-async def count_attempt(session: WriteSession, people: People, *, email: str) -> None:
-    """Count one attempt at this login. Raises `rate_limited` once there were too many."""
-    await _lockouts(people).count(session, login=email)
-
-
-async def forget_attempts(session: WriteSession, people: People, *, email: str) -> None:
-    """A success, or a new password: begin to count anew."""
-    await _lockouts(people).forget(session, login=email)
+async def forget_attempts(session: WriteSession, people: People, row: StaffColumns) -> None:
+    """A new password: begin to count anew."""
+    await _lockouts(people).forget(session, login=row.email)
+    await _proofs(people).forget(session, login=str(row.id))
 
 
 def _lockouts(people: People) -> Lockouts:
     return Lockouts(people.lockouts, kind=b"staff login", helper="an owner set a password")
 
 
-async def log_out(session: WriteSession, people: People, *, token: str) -> None:
-    """End this session."""
-    table = people.sessions
-    await session.execute(delete(table).where(table.token_hash == hash_secret(token)))
+def _proofs(people: People) -> Lockouts:
+    return Lockouts(people.lockouts, kind=b"staff proof", helper="an owner set a password")
 
 
-async def end_sessions(session: WriteSession, people: People, *, staff_id: UUID) -> None:
-    """End all sessions of a person."""
-    table = people.sessions
-    await session.execute(delete(table).where(table.staff_id == staff_id))
+async def prove_password(
+    database: Database,
+    people: People,
+    settings: ServiceSettings,
+    person: StaffPrincipal,
+    caller: CallerInfo,
+    *,
+    password: str,
+) -> str:
+    """Let who is logged in show once more that it is them; the hash that it fitted.
+
+    Strangers' attempts to log in don't count here. Raises `wrong_password`, `rate_limited`.
+    """
+    attempt = Attempt(login=str(person.id), network=caller.network)
+    async with database.write() as session:
+        await _proofs(people).count(session, attempt, settings)
+    async with database.read() as session:
+        row = await session.get_one(people.staff, person.id)
+    if not (await check_password(password, row.password_hash)).fits:
+        detail = "Nothing was changed. Type the password that you log in with now."
+        raise ProblemError(WRONG_PASSWORD, detail)
+    return row.password_hash
 
 
-async def find_principal(
-    session: ReadSession, people: People, *, token: str
-) -> StaffPrincipal | None:
+async def accept_proof(
+    session: WriteSession, people: People, person: StaffPrincipal, caller: CallerInfo
+) -> None:
+    """It was them: the attempt that `prove_password` counted was a good one."""
+    attempt = Attempt(login=str(person.id), network=caller.network)
+    await _proofs(people).succeed(session, attempt)
+
+
+async def find_present(
+    session: ReadSession, people: People, settings: ServiceSettings, *, token: str
+) -> Present | None:
     """Whose session this is; None where it is over, unknown, or of somebody who has left."""
-    staff, sessions = people.staff, people.sessions
+    staff, sessions, factors = people.staff, people.sessions, people.factors
+    seen_at = func.coalesce(sessions.seen_at, sessions.created_at)
+    now = session.clock.now()
     statement = (
-        select(staff.id, staff.email, staff.role)
+        select(staff.id, staff.email, staff.role, factors.confirmed_at, seen_at)
         .join(sessions, sessions.staff_id == staff.id)
+        .outerjoin(factors, factors.staff_id == staff.id)
         .where(
             sessions.token_hash == hash_secret(token),
-            sessions.expires_at > session.clock.now(),
+            sessions.expires_at > now,
+            seen_at > now - settings.session_idle,
             staff.deactivated_at.is_(None),
         )
     )
-    row: Any = (await session.execute(statement)).one_or_none()
+    row = (await session.execute(statement)).one_or_none()
     if row is None:
         return None
-    return StaffPrincipal(id=row.id, email=row.email, role=Role(row.role))
+    person_id, email, role, confirmed_at, seen = row
+    person = StaffPrincipal(
+        id=person_id, email=email, role=Role(role), second_factor=confirmed_at is not None
+    )
+    return Present(person=person, seen_at=seen)
+
+
+async def end_sessions(
+    session: WriteSession, people: People, *, staff_id: UUID, but: str | None = None
+) -> None:
+    """End all sessions of a person, but for the one with the token `but`."""
+    await sessions_of(people).end_all(session, staff_id, but=but)
 
 
 async def _find_active(session: ReadSession, people: People, *, email: str) -> StaffColumns | None:
     table = people.staff
     statement = select(table).where(table.email == email, table.deactivated_at.is_(None))
     return (await session.scalars(statement)).one_or_none()
-
-
-async def _open_session(
-    session: WriteSession, people: People, *, staff_id: UUID
-) -> tuple[str, datetime]:
-    """Sessions that are over go with the next login of the same person."""
-    table, now = people.sessions, session.clock.now()
-    gone = delete(table).where(table.staff_id == staff_id, table.expires_at <= now)
-    await session.execute(gone)
-    token, token_hash = make_session_token()
-    row = table()
-    row.token_hash, row.staff_id = token_hash, staff_id
-    row.created_at, row.expires_at = now, now + SESSION_LIFE
-    session.add(row)
-    await session.flush()
-    return token, row.expires_at

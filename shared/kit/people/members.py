@@ -10,10 +10,10 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.kit.db import Database, ReadSession, WriteSession
 from shared.kit.ids import new_id
-from shared.kit.passwords import hash_password, verify_password
+from shared.kit.passwords import hash_password, refuse_weak_password
 from shared.kit.people.auditing import audit
 from shared.kit.people.errors import LAST_OWNER, LOGIN_TAKEN, WRONG_PASSWORD
-from shared.kit.people.logins import count_attempt, end_sessions, forget_attempts
+from shared.kit.people.logins import end_sessions, forget_attempts
 from shared.kit.people.principals import Doer, Role, StaffPrincipal
 from shared.kit.people.tables import People, StaffColumns
 from shared.kit.problems import ProblemError, not_found
@@ -39,7 +39,8 @@ async def create_member(
     role: Role,
     password: str,
 ) -> StaffColumns:
-    """A new person. Raises `login_taken`."""
+    """A new person. Raises `login_taken`, `invalid_request` for a weak password."""
+    refuse_weak_password(password, personal=(email, name), path="body.password")
     row = people.staff()
     row.id, row.created_at, row.deactivated_at = new_id(), session.clock.now(), None
     row.email, row.name, row.role = email.lower(), name, role.value
@@ -65,10 +66,14 @@ async def create_member(
 async def change_member(
     session: WriteSession, people: People, doer: Doer, staff_id: UUID, change: MemberChange
 ) -> StaffColumns:
-    """The person as changed. A new password or leaving ends all sessions.
+    """The person as changed. A new password, another role or leaving ends all sessions.
 
-    Raises `not_found`, `last_owner`.
+    Raises `not_found`, `last_owner`, `invalid_request` for a weak password.
     """
+    if change.password is not None:
+        known = await find_member(session, people, staff_id=staff_id)
+        personal = (known.email, known.name)
+        refuse_weak_password(change.password, personal=personal, path="body.password")
     new_hash = None if change.password is None else await hash_password(change.password)
     owners = await _lock_owners(session, people)
     row = await _lock(session, people, staff_id=staff_id)
@@ -79,7 +84,7 @@ async def change_member(
         raise ProblemError(LAST_OWNER, detail)
     if new_hash is not None:
         await _set_password(session, people, row, new_hash)
-    if row.deactivated_at is not None:
+    if row.deactivated_at is not None or row.role != before["role"]:
         await end_sessions(session, people, staff_id=row.id)
     await session.flush()
     after = _picture(row) | ({"password": "new"} if new_hash else {})
@@ -97,20 +102,23 @@ async def change_member(
 
 
 async def change_password(
-    database: Database, people: People, person: StaffPrincipal, *, current: str, new: str
+    database: Database, people: People, person: StaffPrincipal, *, proven: str, new: str
 ) -> None:
     """A person's own new password; ends all of their sessions.
 
-    Raises `wrong_password`, and `rate_limited` after too many of those.
+    `proven` is the hash of the present one (see `prove_password`). Raises `wrong_password` where it
+    has been changed since, `invalid_request` where the new one is weak.
     """
-    async with database.write() as session:
-        await count_attempt(session, people, email=person.email)
+    async with database.read() as session:
+        known = await find_member(session, people, staff_id=person.id)
+    refuse_weak_password(new, personal=(known.email, known.name), path="body.new_password")
+    new_hash = await hash_password(new)
     async with database.write() as session:
         row = await _lock(session, people, staff_id=person.id)
-        if not await verify_password(current, row.password_hash):
-            detail = "Nothing was changed. Type the password that you log in with now."
+        if row.password_hash != proven:
+            detail = "Somebody has changed it meanwhile. Log in with the new one."
             raise ProblemError(WRONG_PASSWORD, detail)
-        await _set_password(session, people, row, await hash_password(new))
+        await _set_password(session, people, row, new_hash)
         await audit(
             session, people, person, "staff.password", object_type="staff", object_id=person.id
         )
@@ -172,8 +180,9 @@ async def _set_password(
 ) -> None:
     row.password_hash = password_hash
     await session.flush()
+    # In the order of a login: counts first, then sessions.
+    await forget_attempts(session, people, row)
     await end_sessions(session, people, staff_id=row.id)
-    await forget_attempts(session, people, email=row.email)
 
 
 def _picture(row: StaffColumns) -> dict[str, Any]:

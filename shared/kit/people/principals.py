@@ -22,11 +22,12 @@ OWNERS = frozenset({Role.OWNER})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaffPrincipal:
-    """A person of the staff, logged in."""
+    """A person of the staff, logged in. `second_factor`: they log in with one."""
 
     id: UUID
     email: str
     role: Role
+    second_factor: bool = False
 
 
 class Unattended(StrEnum):

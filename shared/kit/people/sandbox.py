@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import text, update
+from sqlalchemy import func, text, update
 
 from shared.contract.problems import INVALID_REQUEST
 from shared.kit.clock import SandboxClock
@@ -50,7 +50,9 @@ async def advance(
         detail = "The clock is a hundred years ahead. Begin a new sandbox."
         raise ProblemError(INVALID_REQUEST, detail)
     table, by = people.sessions, timedelta(seconds=seconds)
-    await session.execute(update(table).values(expires_at=table.expires_at + by))
+    seen_at = func.coalesce(table.seen_at, table.created_at)
+    moved = update(table).values(expires_at=table.expires_at + by, seen_at=seen_at + by)
+    await session.execute(moved)
     await audit(
         session,
         people,

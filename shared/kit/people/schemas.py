@@ -6,8 +6,10 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from shared.contract.basics import Flag, Input, Output, Timestamp, Whole, shown
+from shared.kit.keys import hash_secret
 from shared.kit.people.principals import Role
-from shared.kit.text import Line, Password
+from shared.kit.people.tables import SessionColumns, StaffColumns
+from shared.kit.text import GivenPassword, Line, NewPassword
 
 _CONTROLS = r"\u0000-\u001f\u007f-\u009f"
 Email = Annotated[
@@ -24,13 +26,30 @@ YEAR_SECONDS = 366 * 86_400
 _PASSWORD = "correct horse battery"  # noqa: S105 (an example in the documentation)
 
 
-class LoginInput(Input):
-    """E-mail address and password of a person of the staff."""
+Code = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=6, max_length=40, pattern=r"^[0-9A-Za-z -]+$"
+    ),
+    Field(examples=["492039"]),
+]
 
-    model_config = shown({"email": "olga@example.com", "password": _PASSWORD})
+
+class LoginInput(Input):
+    """E-mail address and password of a person of the staff, with a code where one is wanted."""
+
+    model_config = shown(
+        {"email": "olga@example.com", "password": _PASSWORD},
+        {"email": "olga@example.com", "password": _PASSWORD, "code": "492039"},
+    )
 
     email: Email
-    password: Password
+    password: GivenPassword = Field(repr=False)
+    code: Code | None = Field(
+        default=None,
+        repr=False,
+        description="Of the device, or a recovery code, where there is a second factor.",
+    )
 
 
 class LoginOutput(Output):
@@ -47,8 +66,8 @@ class PasswordInput(Input):
         {"current_password": _PASSWORD, "new_password": "another horse and battery"}
     )
 
-    current_password: Password
-    new_password: Password
+    current_password: GivenPassword = Field(repr=False)
+    new_password: NewPassword = Field(repr=False)
 
 
 class StaffInput(Input):
@@ -66,7 +85,7 @@ class StaffInput(Input):
     email: Email
     name: Line = Field(examples=["Olga Operator"])
     role: Role = Field(examples=["operator"])
-    password: Password
+    password: NewPassword = Field(repr=False)
 
 
 class StaffChangeInput(Input):
@@ -77,7 +96,7 @@ class StaffChangeInput(Input):
     name: Line | None = None
     role: Role | None = None
     active: Flag | None = Field(default=None, description="false: may no longer log in.")
-    password: Password | None = None
+    password: NewPassword | None = Field(default=None, repr=False)
 
 
 class StaffOutput(Output):
@@ -90,6 +109,91 @@ class StaffOutput(Output):
     active: bool
     created_at: Timestamp
     deactivated_at: Timestamp | None
+
+
+def staff_output(row: StaffColumns) -> StaffOutput:
+    """The shape of a person."""
+    return StaffOutput(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        role=Role(row.role),
+        active=row.deactivated_at is None,
+        created_at=row.created_at,
+        deactivated_at=row.deactivated_at,
+    )
+
+
+class SessionOutput(Output):
+    """A login of one's own that is open."""
+
+    id: UUID
+    current: bool = Field(description="The one that asks.")
+    created_at: Timestamp
+    expires_at: Timestamp
+    seen_at: Timestamp = Field(description="When it was last used, to a minute or so.")
+    address: str | None = Field(examples=["192.0.2.7"])
+    agent: str | None = Field(description="The browser, as it calls itself.")
+
+
+def session_output(row: SessionColumns, *, asking: str) -> SessionOutput:
+    """The shape of a session; `asking` is the token of the request."""
+    return SessionOutput(
+        id=row.id,
+        current=row.token_hash == hash_secret(asking),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        seen_at=row.seen_at or row.created_at,
+        address=row.address,
+        agent=row.agent,
+    )
+
+
+class FactorInput(Input):
+    """The beginning of an enrolment."""
+
+    model_config = shown({"password": _PASSWORD})
+
+    password: GivenPassword = Field(repr=False)
+
+
+class FactorCodeInput(Input):
+    """A first code of the device."""
+
+    model_config = shown({"code": "492039"})
+
+    code: Code = Field(repr=False)
+
+
+class FactorProofInput(Input):
+    """The password, and a code of the device or a recovery code."""
+
+    model_config = shown({"password": _PASSWORD, "code": "492039"})
+
+    password: GivenPassword = Field(repr=False)
+    code: Code = Field(repr=False)
+
+
+class FactorOutput(Output):
+    """How it stands with one's second factor."""
+
+    active: bool
+    wanted: bool = Field(description="One's role can do nothing without it.")
+    confirmed_at: Timestamp | None
+    recovery_codes_left: int
+
+
+class EnrolmentOutput(Output):
+    """What the device needs. Shown once; it counts when a code of it was confirmed."""
+
+    secret: str = Field(repr=False, description="In base32, to be typed.")
+    uri: str = Field(repr=False, description="The same as otpauth://, to be shown as a QR code.")
+
+
+class RecoveryCodesOutput(Output):
+    """Codes for a lost device, each good for one login. Shown once."""
+
+    recovery_codes: list[str] = Field(repr=False)
 
 
 class AuditOutput(Output):

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
-from shared.kit.columns import Hashed
+from shared.kit.columns import Encrypted, Hashed
 
 
 class StaffColumns:
@@ -43,26 +43,66 @@ class StaffColumns:
         return (CheckConstraint(roles, name="role"),)
 
 
-class StaffSessionColumns:
-    """A login, known by the hash of its token."""
+class SessionColumns:
+    """A login, known by the hash of its token. `id` names it to its owner.
+
+    `seen_at` is when it was last used, to a minute or so; null before its first use. `address` and
+    `agent` (the browser, as it calls itself) let its owner recognise it.
+    """
+
+    token_hash: Mapped[bytes] = mapped_column(Hashed, primary_key=True)
+    # The default is for the release before, which knows of no ids.
+    id: Mapped[UUID] = mapped_column(unique=True, server_default=text("gen_random_uuid()"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    address: Mapped[str | None] = mapped_column(Text)
+    agent: Mapped[str | None] = mapped_column(Text)
+
+
+class StaffSessionColumns(SessionColumns):
+    """A login of the staff."""
 
     __tablename__ = "staff_sessions"
 
-    token_hash: Mapped[bytes] = mapped_column(Hashed, primary_key=True)
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
+
+
+class FactorColumns:
+    """The second factor of a person. `secret` (base32, encrypted) is unconfirmed until a code fits.
+
+    `last_step` is the newest time step whose code was used: neither it nor an older one is taken.
+    """
+
+    __tablename__ = "staff_factors"
+
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    secret: Mapped[bytes] = mapped_column(Encrypted)
+    last_step: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class RecoveryCodeColumns:
+    """A code for who has lost their device, known by its hash. A used one is deleted."""
+
+    __tablename__ = "staff_recovery_codes"
+
+    code_hash: Mapped[bytes] = mapped_column(Hashed, primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"), index=True)
 
 
 class LockoutColumns:
-    """Attempts at a login since the last success, also at one that doesn't exist.
+    """Attempts under a key: a login from an address, a login, an address (see `Lockouts`).
 
-    The address is kept as an HMAC: what a stranger typed is nobody's business.
+    Keys are HMACs: what a stranger typed is nobody's business. `succeeded_at` is when this login
+    last succeeded from this address.
     """
 
     login_hash: Mapped[bytes] = mapped_column(Hashed, primary_key=True)
     attempts: Mapped[int] = mapped_column(Integer)
     last_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    succeeded_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class StaffLockoutColumns(LockoutColumns):
@@ -137,10 +177,13 @@ class AuditHeadColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """The tables of one service."""
+    """The tables of one service that are about its people. `name` is what they see of it."""
 
+    name: str
     staff: type[StaffColumns]
     sessions: type[StaffSessionColumns]
+    factors: type[FactorColumns]
+    recovery_codes: type[RecoveryCodeColumns]
     lockouts: type[StaffLockoutColumns]
     audit: type[AuditColumns]
     head: type[AuditHeadColumns]

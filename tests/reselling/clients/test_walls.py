@@ -1,6 +1,7 @@
 """What belongs to one client is behind two walls: the queries, and the database's own policies."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -77,7 +78,9 @@ async def test_nobody_writes_rows_of_another_client(house: House) -> None:
     async with house.runtime.app.write(tenant=anna.id) as session:
         now = session.clock.now()
         session.add(
-            ClientSession(token_hash=b"x", client_id=berta.id, created_at=now, expires_at=now)
+            ClientSession(
+                token_hash=b"x", id=new_id(), client_id=berta.id, created_at=now, expires_at=now
+            )
         )
         with pytest.raises(DBAPIError, match="row-level security"):
             await session.flush()
@@ -91,9 +94,11 @@ async def test_the_look_ups_before_a_login_tell_one_thing_each(house: House) -> 
         assert found is not None
         assert found.client_id == anna.id
         assert "argon2" not in repr(found)
-        hashed = hash_secret(anna.token)
-        assert await queries.find_session(session, token_hash=hashed) == anna.id
-        assert await queries.find_session(session, token_hash=b"other") is None
+        idle = timedelta(hours=1)
+        present = await queries.find_session(session, token_hash=hash_secret(anna.token), idle=idle)
+        assert present is not None
+        assert present.client_id == anna.id
+        assert await queries.find_session(session, token_hash=b"other", idle=idle) is None
         assert (await session.scalars(select(Client.id))).all() == []
 
 

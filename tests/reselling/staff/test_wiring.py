@@ -21,7 +21,7 @@ def operations() -> dict[str, dict[str, Any]]:
 
 def test_every_route_but_the_login_wants_a_session_and_says_so() -> None:
     found = operations()
-    assert len(found) == 11
+    assert len(found) == 20
     for name, operation in found.items():
         public = name.split()[1] in PUBLIC
         assert operation.get("security") == (None if public else [{"staff_session": []}]), name
@@ -36,6 +36,12 @@ def test_roles_are_declared_where_they_matter() -> None:
         "/staff/{staff_id}",
         "/clock",
         "/me/password",
+        "/me/second-factor",
+        "/me/second-factor/confirm",
+        "/me/second-factor/disable",
+        "/me/second-factor/recovery-codes",
+        "/login",
+        "/staff/{staff_id}/second-factor",
     }
 
 

@@ -1,0 +1,25 @@
+"""What both sides' routes about clients share."""
+
+from reselling_service.clients.actions.adding import Profile
+from reselling_service.clients.models import Client
+from reselling_service.clients.schemas import ClientCreate, ProfileView, SignUpRequest
+from shared.contract.problems import BODY_TOO_LARGE, INVALID_REQUEST, MALFORMED_REQUEST
+
+BODY = (INVALID_REQUEST, MALFORMED_REQUEST, BODY_TOO_LARGE)
+
+
+def profile_of(body: SignUpRequest | ClientCreate) -> Profile:
+    """What was told of somebody new."""
+    return Profile(email=body.email, name=body.name, phone=body.phone, address=body.address)
+
+
+def own_view(client: Client) -> ProfileView:
+    """The shape of what a client told."""
+    return ProfileView(
+        id=client.id,
+        email=client.email,
+        name=client.name,
+        phone=client.phone,
+        address=client.address,
+        created_at=client.created_at,
+    )

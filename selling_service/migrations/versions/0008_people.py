@@ -1,0 +1,18 @@
+"""People; see `0008_people.sql`."""
+
+from shared.kit.migrating import run_script
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Forward."""
+    run_script(__file__, ".sql")
+
+
+def downgrade() -> None:
+    """Back."""
+    run_script(__file__, ".down.sql")

@@ -1,0 +1,36 @@
+-- People: second factors of staff, sessions that can be told apart, attempts by address.
+
+-- Sessions: a name for their owner, when they were last used, and from where. The default is for the
+-- release before this one, which knows of no ids.
+ALTER TABLE staff_sessions
+    ADD COLUMN id UUID NOT NULL DEFAULT gen_random_uuid(),
+    ADD COLUMN seen_at TIMESTAMP WITH TIME ZONE,
+    ADD COLUMN address TEXT,
+    ADD COLUMN agent TEXT,
+    ADD CONSTRAINT uq_staff_sessions_id UNIQUE (id);
+
+CREATE INDEX ix_staff_sessions_expires_at ON staff_sessions (expires_at);
+
+-- Attempts: when a login last succeeded from an address.
+ALTER TABLE staff_lockouts ADD COLUMN succeeded_at TIMESTAMP WITH TIME ZONE;
+
+CREATE TABLE staff_factors (
+    staff_id UUID NOT NULL,
+    secret BYTEA NOT NULL,
+    last_step BIGINT NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    confirmed_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT pk_staff_factors PRIMARY KEY (staff_id),
+    CONSTRAINT fk_staff_factors_staff_id_staff FOREIGN KEY(staff_id) REFERENCES staff (id)
+);
+
+CREATE TABLE staff_recovery_codes (
+    code_hash BYTEA NOT NULL,
+    staff_id UUID NOT NULL,
+    CONSTRAINT pk_staff_recovery_codes PRIMARY KEY (code_hash),
+    CONSTRAINT fk_staff_recovery_codes_staff_id_staff FOREIGN KEY(staff_id) REFERENCES staff (id)
+);
+
+CREATE INDEX ix_staff_recovery_codes_staff_id ON staff_recovery_codes (staff_id);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON staff_factors, staff_recovery_codes TO tandem_staff;
