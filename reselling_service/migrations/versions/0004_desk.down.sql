@@ -1,7 +1,5 @@
 -- Takes the desk away again; what was noted is forgotten, and what was parked goes on.
 
-DROP INDEX ix_audit_entries_trace, ix_command_attempts_at, ix_commands_trace, ix_commands_desk, ix_services_parked;
-
 ALTER TABLE services DROP COLUMN parked_code, DROP COLUMN parked_detail, DROP COLUMN parked_at;
 
 ALTER TABLE balances DROP COLUMN parked_code, DROP COLUMN parked_detail, DROP COLUMN parked_at;

@@ -1,23 +1,30 @@
 -- People: second factors of staff, sessions that can be told apart, attempts by address.
 
 -- Sessions: a name for their owner, when they were last used, and from where. The default is for the
--- release before this one, which knows of no ids.
+-- release before this one, which knows of no ids. Sessions end within days, so that the tables are
+-- small enough to be written anew while logins wait a moment.
 ALTER TABLE staff_sessions
+    -- squawk-ignore adding-field-with-default
     ADD COLUMN id UUID NOT NULL DEFAULT gen_random_uuid(),
     ADD COLUMN seen_at TIMESTAMP WITH TIME ZONE,
     ADD COLUMN address TEXT,
     ADD COLUMN agent TEXT,
+    -- squawk-ignore constraint-missing-not-valid, disallowed-unique-constraint
     ADD CONSTRAINT uq_staff_sessions_id UNIQUE (id);
 
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX ix_staff_sessions_expires_at ON staff_sessions (expires_at);
 
 ALTER TABLE client_sessions
+    -- squawk-ignore adding-field-with-default
     ADD COLUMN id UUID NOT NULL DEFAULT gen_random_uuid(),
     ADD COLUMN seen_at TIMESTAMP WITH TIME ZONE,
     ADD COLUMN address TEXT,
     ADD COLUMN agent TEXT,
+    -- squawk-ignore constraint-missing-not-valid, disallowed-unique-constraint
     ADD CONSTRAINT uq_client_sessions_id UNIQUE (id);
 
+-- squawk-ignore require-concurrent-index-creation
 CREATE INDEX ix_client_sessions_expires_at ON client_sessions (expires_at);
 
 -- Attempts: when a login last succeeded from an address.

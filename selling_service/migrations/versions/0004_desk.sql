@@ -59,15 +59,3 @@ ALTER TABLE balances ADD COLUMN parked_code TEXT, ADD COLUMN parked_detail TEXT,
 ALTER TABLE services ADD COLUMN parked_code TEXT, ADD COLUMN parked_detail TEXT, ADD COLUMN parked_at TIMESTAMP WITH TIME ZONE;
 
 ALTER TABLE received_commands ADD COLUMN traceparent TEXT;
-
-CREATE INDEX ix_services_parked ON services (id) WHERE parked_at IS NOT NULL;
-
-CREATE INDEX ix_operations_desk ON operations (id) WHERE state IN ('waiting', 'failed');
-
-CREATE INDEX ix_operations_trace ON operations (substr(traceparent, 4, 32));
-
-CREATE INDEX ix_received_commands_trace ON received_commands (substr(traceparent, 4, 32));
-
-CREATE INDEX ix_events_trace ON events (substr(traceparent, 4, 32));
-
-CREATE INDEX ix_audit_entries_trace ON audit_entries (substr(traceparent, 4, 32));
