@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.chain import buyers, event_latency, order_rate, running_pair
+from bench.comparison import compare_many
 from bench.floor import commits_per_second
 
 
@@ -16,8 +17,19 @@ def main(
     at_once: Annotated[int, typer.Option(help="Orders in flight.")] = 16,
     rounds: Annotated[int, typer.Option(help="Rounds; the floor is measured in each.")] = 3,
     events: Annotated[int, typer.Option(help="Samples of the event latency.")] = 100,
+    compared: Annotated[
+        list[int] | None,
+        typer.Option(help="Instead: reconcile so many services. Repeat it for a ratio."),
+    ] = None,
 ) -> None:
     """Print the figures, with the floor of the same run."""
+    if compared:
+        with (
+            tempfile.TemporaryDirectory(prefix="tandem-bench-") as folder,
+            running_pair(Path(folder)) as stack,
+        ):
+            compare_many(stack, compared)
+        return
     with (
         tempfile.TemporaryDirectory(prefix="tandem-bench-") as folder,
         running_pair(Path(folder)) as stack,

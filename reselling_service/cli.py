@@ -19,6 +19,8 @@ from reselling_service.database import TENANT_SETTING, Base, Job, ResellingRunti
 from reselling_service.ledger.actions import Payment
 from reselling_service.ledger.actions import top_up as add_payment
 from reselling_service.ledger.schemas import TopUpAmount, TopUpRequest
+from reselling_service.reconciliation.actions.running import run_once
+from reselling_service.reconciliation.models import DESK
 from reselling_service.sellers.actions.connect import connect_seller
 from reselling_service.sellers.client import client_for, open_line
 from reselling_service.sellers.queries import SellerAccess, list_accesses
@@ -37,6 +39,8 @@ from shared.kit.people import Role, Unattended
 from shared.kit.people.job_commands import job_commands
 from shared.kit.people.schemas import StaffInput
 from shared.kit.principals import ClientId
+from shared.kit.reconciling.report import read_report
+from shared.kit.reconciling.schemas import ReportView
 from shared.kit.runtime import Runtime
 from shared.kit.terminal import new_password, plain_errors, secret
 from shared.kit.upkeep import add_upkeep
@@ -206,6 +210,24 @@ def top_up(
             return entry.balance_after
 
     typer.echo(f"balance {_run(act)}")
+
+
+@app.command("reconcile")
+def reconcile(
+    *,
+    run: Annotated[bool, typer.Option("--run", help="Compare everything first, here.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Print what differs between us and the sellers, and what would put it right."""
+
+    async def act(runtime: ResellingRuntime) -> ReportView:
+        if run:
+            await run_once(runtime, asked_by=_CLI)
+        async with runtime.staff.read() as session:
+            return await read_report(session, DESK)
+
+    report = _run(act)
+    typer.echo(report.model_dump_json(indent=2) if as_json else report.text)
 
 
 def _run(act: Callable[[ResellingRuntime], Awaitable[Done]]) -> Done:

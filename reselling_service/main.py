@@ -13,6 +13,7 @@ import reselling_service.clients.routes as clients
 import reselling_service.commands.routes as commands
 import reselling_service.ledger.routes as ledger
 import reselling_service.orders.routes as orders
+import reselling_service.reconciliation.routes as reconciliation
 import reselling_service.sellers.routes as sellers
 import reselling_service.services.routes as services
 import reselling_service.staff.routes as staff
@@ -20,6 +21,7 @@ import reselling_service.sync.routes as sync
 import reselling_service.tariffs.routes as tariffs
 from reselling_service.database import TENANT_SETTING, ResellingRuntime, RuntimeDep
 from reselling_service.ledger.models import BOOKS
+from reselling_service.reconciliation.models import DESK
 from reselling_service.sellers.client import open_line
 from reselling_service.services.queries import list_services
 from reselling_service.services.rules import Life
@@ -33,6 +35,7 @@ from shared.kit.people.errors import SECOND_FACTOR_ENROLMENT
 from shared.kit.principals import ClientId
 from shared.kit.problems import declare
 from shared.kit.readiness import ready_check
+from shared.kit.reconciling.report import measuring
 from shared.kit.release import release
 from shared.kit.serving import serve
 from shared.kit.telemetry import configure_logging
@@ -67,6 +70,10 @@ TAGS = [
     {"name": "orders", "description": "Orders of clients, also by staff for them."},
     {"name": "services", "description": "What was sold: what is wanted and what was heard."},
     {"name": "commands", "description": "Wishes sent to sellers, with every attempt."},
+    {
+        "name": "reconciliation",
+        "description": "What differs between us and sellers, and what is done about it.",
+    },
     {"name": "sandbox", "description": "Moves the clock on, where the settings allow it."},
     {"name": "health", "description": "For load balancers and monitoring."},
 ]
@@ -100,6 +107,7 @@ _ROOMS_OF_STAFF = (
     orders,
     services,
     commands,
+    reconciliation,
 )
 _ROOMS_OF_CLIENTS = (clients, tariffs, ledger, orders, services)
 
@@ -113,7 +121,8 @@ def create_app(settings: ResellingSettings | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with runtime.running(), open_line(runtime):
             await check_currency(runtime.staff, BOOKS)
-            yield
+            async with measuring(runtime.staff, DESK):
+                yield
 
     app = create_api(
         title="Tandem: reselling service",

@@ -34,6 +34,9 @@ from selling_service.partners.actions import (
 )
 from selling_service.partners.models import Installation, Partner
 from selling_service.partners.schemas import InstallationInput, PartnerInput
+from selling_service.provisioning.actions import build_platforms
+from selling_service.reconciliation.actions.comparing import run_once
+from selling_service.reconciliation.models import DESK
 from selling_service.settings import get_settings
 from selling_service.staff.actions import create_staff
 from selling_service.staff.models import PEOPLE
@@ -45,6 +48,8 @@ from shared.kit.people import Role, Unattended
 from shared.kit.people.job_commands import job_commands
 from shared.kit.people.schemas import StaffInput
 from shared.kit.problems import ProblemError
+from shared.kit.reconciling.report import read_report
+from shared.kit.reconciling.schemas import ReportView
 from shared.kit.upkeep import add_upkeep
 
 
@@ -211,6 +216,27 @@ def top_up(
 
     with _plain_errors():
         typer.echo(f"balance {_run(act)}")
+
+
+@app.command("reconcile")
+def reconcile(
+    *,
+    run: Annotated[bool, typer.Option("--run", help="Compare everything first, here.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Print what differs between the books and the platforms, and what would put it right."""
+
+    async def act() -> ReportView:
+        runtime = SellingRuntime(get_settings(), tenant_setting=TENANT_SETTING)
+        async with runtime.running():
+            if run:
+                await run_once(runtime, build_platforms(runtime), asked_by=_CLI)
+            async with runtime.staff.read() as session:
+                return await read_report(session, DESK)
+
+    with _plain_errors():
+        report = asyncio.run(act())
+    typer.echo(report.model_dump_json(indent=2) if as_json else report.text)
 
 
 def _run(act: Callable[[WriteSession], Awaitable[Done]]) -> Done:

@@ -21,6 +21,8 @@ from selling_service.partners import routes as partners
 from selling_service.partners.routes import needs
 from selling_service.partners.rules import PartnerPrincipal
 from selling_service.provisioning import routes as provisioning
+from selling_service.reconciliation import routes as reconciliation
+from selling_service.reconciliation.models import DESK
 from selling_service.services import routes as services
 from selling_service.settings import SellingSettings, get_settings
 from selling_service.staff import routes as staff
@@ -39,6 +41,7 @@ from shared.kit.bookkeeping import check_currency
 from shared.kit.people.errors import SECOND_FACTOR_ENROLMENT
 from shared.kit.problems import declare
 from shared.kit.readiness import ready_check
+from shared.kit.reconciling.report import measuring
 from shared.kit.release import release
 from shared.kit.runtime import Runtime
 from shared.kit.serving import serve
@@ -58,6 +61,7 @@ CAPABILITIES = {
     "terminate_at_period_end": True,
     "restore": True,
     "inventory": True,
+    "inventory_digests": True,
     "events_long_poll": True,
     "events_stream": True,
     "webhooks": True,
@@ -104,6 +108,10 @@ TAGS = [
     {"name": "staff", "description": "The provider's people and their roles."},
     {"name": "jobs", "description": "Work that is stuck: dead, or set aside."},
     {"name": "audit", "description": "Who changed what."},
+    {
+        "name": "reconciliation",
+        "description": "What differs between books and platforms, and what is done about it.",
+    },
     {"name": "sandbox", "description": "A clock that can be moved on. Never in production."},
     {"name": "health", "description": "For load balancers and monitoring."},
 ]
@@ -148,6 +156,7 @@ def _routers(settings: SellingSettings) -> list[APIRouter]:
         *ledger.admin_routers,
         *services.admin_routers,
         *desk.admin_routers,
+        *reconciliation.admin_routers,
     ):
         admin.include_router(router)
     for router in (
@@ -155,6 +164,7 @@ def _routers(settings: SellingSettings) -> list[APIRouter]:
         *catalog.partner_routers,
         *services.partner_routers,
         *desk.partner_routers,
+        *reconciliation.partner_routers,
         *events.partner_routers,
         *ledger.partner_routers,
     ):
@@ -172,7 +182,8 @@ def create_app(settings: SellingSettings | None = None) -> FastAPI:
         app.state.runtime = runtime
         async with runtime.running():
             await check_currency(runtime.staff, BOOKS)
-            yield
+            async with measuring(runtime.staff, DESK):
+                yield
 
     return create_api(
         title="Tandem: selling service",

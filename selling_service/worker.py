@@ -17,6 +17,7 @@ from selling_service.provisioning.actions import (
     build_platforms,
     traced,
 )
+from selling_service.reconciliation import tasks as reconciliation
 from selling_service.services import tasks as services
 from selling_service.settings import SellingSettings, get_settings
 from shared.kit.bookkeeping import check_currency
@@ -34,6 +35,7 @@ def all_tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
         *provisioning.tasks(runtime, platforms),
         *services.tasks(runtime, platforms),
         *desk.tasks(runtime),
+        *reconciliation.tasks(runtime, platforms),
     ]
 
 

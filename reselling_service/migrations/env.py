@@ -7,6 +7,7 @@ import reselling_service.commands.models
 import reselling_service.desk.models
 import reselling_service.ledger.models
 import reselling_service.orders.models
+import reselling_service.reconciliation.models
 import reselling_service.sellers.models
 import reselling_service.services.models
 import reselling_service.staff.models

@@ -176,20 +176,20 @@ class SellerClient:
 
     async def about(self) -> About:
         """Who the seller is and what it can do."""
-        return await self._read(About, "/about")
+        return await self.read(About, "/about")
 
     async def catalog(self) -> Catalog:
         """What may be resold, at our prices."""
-        return await self._read(Catalog, "/catalog")
+        return await self.read(Catalog, "/catalog")
 
-    async def inventory(self, after: str | None = None) -> InventoryPage:
-        """A page of the compact list of our services."""
-        return await self._read(InventoryPage, "/inventory", after=after)
+    async def inventory(self, after: str | None = None, *, prefix: str = "") -> InventoryPage:
+        """A page of the compact list of our services, or of those of a range."""
+        return await self.read(InventoryPage, "/inventory", after=after, prefix=prefix or None)
 
     async def events(self, after: str | None, *, limit: int = 200, wait: int = 0) -> EventPage:
         """Events after the cursor; waits up to `wait` seconds for the first one."""
         seconds = self._line.timeout_seconds + wait
-        return await self._read(
+        return await self.read(
             EventPage, "/events", seconds=seconds, after=after, limit=limit, wait=wait
         )
 
@@ -243,7 +243,7 @@ class SellerClient:
             if problem.code != WEBHOOK_EXISTS.code:
                 raise
         # An answer that was lost has left it behind, and its secret is unknown here.
-        known = await self._read(Page[WebhookEndpoint], "/webhook-endpoints")
+        known = await self.read(Page[WebhookEndpoint], "/webhook-endpoints")
         endpoint_id = next((each.id for each in known.items if each.url == url), None)
         return await self._post(
             WebhookEndpointSecret, f"/webhook-endpoints/{endpoint_id}/rotate-secret"
@@ -289,13 +289,13 @@ class SellerClient:
 
     async def _find(self, shape: type[Shape], path: str) -> Shape | None:
         try:
-            return await self._read(shape, path)
+            return await self.read(shape, path)
         except SellerProblem as problem:
             if problem.code == NOT_FOUND.code and problem.status == NOT_FOUND.status:
                 return None
             raise
 
-    async def _read(
+    async def read(
         self, shape: type[Shape], path: str, *, seconds: float | None = None, **query: object
     ) -> Shape:
         given = {name: str(value) for name, value in query.items() if value is not None}

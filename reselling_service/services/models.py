@@ -117,6 +117,25 @@ class WantedSuspension(Base):
     since: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+class SellerCharge(Base):
+    """What a seller says that it has charged us for a service, in minor units; one per operation.
+
+    `kind`: order or renewal. `command_id` is null where the provider decided it.
+    """
+
+    __tablename__ = "seller_charges"
+    __table_args__ = (Index("ix_seller_charges_service", "seller_id", "service_ref"),)
+
+    seller_id: Mapped[UUID] = mapped_column(ForeignKey("sellers.id"), primary_key=True)
+    operation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    command_id: Mapped[UUID | None]
+    service_ref: Mapped[UUID]
+    kind: Mapped[str] = mapped_column(Text)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 def heard_of(service: Service) -> ServiceStatus | None:
     """The seller's last words on this service."""
     return None if service.heard is None else ServiceStatus.model_validate(service.heard)

@@ -9,7 +9,7 @@ from selling_service.accounts.models import Account, PlatformUser
 from selling_service.accounts.queries import find_account
 from shared.contract.problems import CLIENT_REF_TAKEN
 from shared.kit.db import WriteSession
-from shared.kit.ids import new_id
+from shared.kit.ids import id_for
 from shared.kit.problems import ProblemError
 
 
@@ -23,7 +23,8 @@ async def ensure_account(
     statement = (
         insert(Account)
         .values(
-            id=new_id(),
+            # Found again by the platform where a restored backup knows nothing of the account.
+            id=id_for(partner_id, "account", client_ref),
             partner_id=partner_id,
             installation_id=installation_id,
             client_ref=client_ref,

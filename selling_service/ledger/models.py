@@ -48,5 +48,12 @@ Index(
     postgresql_where=text(f"book = 'balance' AND kind IN {tuple(str(kind) for kind in ByHand)}"),
 )
 
+# A service's charges are compared with what its partner knows of.
+Index(
+    "ix_entries_service",
+    Entry.tenant_id,
+    Entry.service_id,
+    postgresql_where=text("book = 'balance'"),
+)
 
 BOOKS = Books(balances=Balance, holds=Hold, entries=Entry)

@@ -9,6 +9,7 @@ import selling_service.events.models
 import selling_service.ledger.models
 import selling_service.partners.models
 import selling_service.provisioning.drivers.simulated.models
+import selling_service.reconciliation.models
 import selling_service.services.models
 import selling_service.staff.models
 from selling_service.database import Base

@@ -80,7 +80,11 @@ class GuestContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VMState:
-    """What the platform says of a VM. `fence` is the highest sequence number it has seen."""
+    """What the platform says of a VM. `fence` is the highest sequence number it has seen.
+
+    `mark` is what its creation said of whose it is; None where that was somebody else, or an older
+    release.
+    """
 
     vm_id: UUID
     owner_id: UUID
@@ -91,6 +95,7 @@ class VMState:
     hostname: str
     addresses: tuple[str, ...]
     fence: int
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,8 +143,11 @@ class Platform(Protocol):
         content: GuestContent,
         fence: int,
         started: bool = True,
+        mark: str | None = None,
     ) -> VMState:
         """Create the VM, and start it unless `started` is false (it is then created locked).
+
+        `mark` is kept with the VM, and shown to whoever lists it.
 
         A repeat finds the VM again, whatever was left half done. Raises `PlatformFull`,
         `UnknownImage`, `NotFound` (no such user, or the id belongs to another owner), `StaleFence`.
@@ -172,5 +180,24 @@ class Platform(Protocol):
     async def list_vms(self, *, owner_id: UUID) -> list[VMState]:
         """The VMs of this owner and no others."""
 
+    async def scan_vms(self, *, after: UUID | None, limit: int) -> list[VMState]:
+        """Up to `limit` VMs of all owners with ids after this one, in the order of ids."""
+
     async def capacity(self) -> Capacity:
         """Totals as the platform counts them now."""
+
+
+def mark_of(partner_id: UUID, service_ref: UUID) -> str:
+    """What we write on a VM, so that it can be told whose it is where our books know nothing."""
+    return f"tandem:{partner_id}:{service_ref}"
+
+
+def read_mark(mark: str | None) -> tuple[UUID, UUID] | None:
+    """The partner and the service_ref of our mark; None for one that isn't ours."""
+    parts = (mark or "").split(":")
+    if len(parts) != len(("tandem", "partner", "ref")) or parts[0] != "tandem":
+        return None
+    try:
+        return UUID(parts[1]), UUID(parts[2])
+    except ValueError:
+        return None

@@ -63,6 +63,7 @@ class ServiceRow(Base):
         ),
         Index("ix_services_account", "account_id"),
         Index("ix_services_parked", "id", postgresql_where=text("parked_at IS NOT NULL")),
+        Index("ix_services_created", "partner_id", "created_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

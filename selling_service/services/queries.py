@@ -6,7 +6,7 @@ The partner comes first; `None` as partner is the provider's staff, who see all.
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, tuple_
 
 from selling_service.database import Job
 from selling_service.services.models import (
@@ -17,7 +17,9 @@ from selling_service.services.models import (
 )
 from selling_service.services.rules import GONE, OUTDONE_BY, Pending
 from shared.contract.basics import CommandKind, OperationState, ServiceState, TerminateWhen
+from shared.contract.problems import CURSOR_INVALID
 from shared.kit.db import ReadSession
+from shared.kit.problems import ProblemError
 
 _FRESH = {"populate_existing": True}
 
@@ -174,9 +176,14 @@ async def list_services(
     state: ServiceState | None = None,
     installation_id: UUID | None = None,
     of_partner: UUID | None = None,
+    refs: tuple[UUID, UUID] | None = None,
 ) -> Sequence[ServiceRow]:
-    """Up to `limit + 1` services, oldest first. `of_partner` is the staff's filter."""
-    statement = select(ServiceRow).order_by(ServiceRow.id).limit(limit + 1)
+    """Up to `limit + 1` services, oldest first.
+
+    `of_partner` is the staff's filter, `refs` the first and the last `service_ref` of a range.
+    """
+    place = (ServiceRow.created_at, ServiceRow.id)
+    statement = select(ServiceRow).order_by(*place).limit(limit + 1)
     for column, value in (
         (ServiceRow.partner_id, partner_id),
         (ServiceRow.partner_id, of_partner),
@@ -187,7 +194,13 @@ async def list_services(
         if value is not None:
             statement = statement.where(column == value)
     if after is not None:
-        statement = statement.where(ServiceRow.id > after)
+        seen = await session.scalar(select(ServiceRow.created_at).where(ServiceRow.id == after))
+        if seen is None:
+            detail = "Use the `next` of the page before, or leave `after` out."
+            raise ProblemError(CURSOR_INVALID, detail)
+        statement = statement.where(tuple_(*place) > tuple_(seen, after))
+    if refs is not None:
+        statement = statement.where(ServiceRow.service_ref.between(*refs))
     return (await session.scalars(statement)).all()
 
 

@@ -39,6 +39,7 @@ from selling_service.services.actions.carry_out import (
     wait,
 )
 from selling_service.services.actions.operations import OPERATION_JOB
+from selling_service.services.actions.outdated import note_outdated
 from selling_service.services.actions.terminate import DELETE_JOB, TERMINATE_JOB
 from selling_service.services.actions.terms import EXPIRE_JOB
 from selling_service.services.models import ReceivedCommand
@@ -80,6 +81,7 @@ class Operations:
         except PlatformUnavailable as error:
             raise Retry(error.detail) from error
         except StaleFence as error:
+            await self._outdated(platform, assignment, job)
             raise JobLost(job.kind, job.id) from error
         except PlatformRefused as error:
             return await self._refused(platform, assignment, job, error)
@@ -103,6 +105,20 @@ class Operations:
             reason = f"this worker has no platform {name}"
             raise Retry(reason)
         return platform
+
+    async def _outdated(self, platform: Platform, task: Assignment, job: Job) -> None:
+        """Raise Retry where nobody overtook us: then these books are older than the platform."""
+        try:
+            vm = await platform.get_vm(owner_id=task.account_id, vm_id=task.service_id)
+        except NotFound:
+            return
+        except PlatformUnavailable as error:
+            raise Retry(error.detail) from error
+        async with self._runtime.app.write(tenant=task.partner_id) as session:
+            seconds = await note_outdated(session, job, task, seen=vm.fence)
+        if seconds is not None:
+            reason = "the platform has seen newer commands than these books: a restored backup?"
+            raise Retry(reason, after=seconds, counted=False)
 
     async def _carry_out(self, platform: Platform, task: Assignment) -> VMState | None:
         vm = {"owner_id": task.account_id, "vm_id": task.service_id}
@@ -132,6 +148,8 @@ class Operations:
         return kept
 
     async def _create(self, platform: Platform, task: Assignment) -> VMState:
+        if task.again:
+            return await self._find_again(platform, task)
         await ensure_user(self._runtime, platform, task.partner_id, account_id=task.account_id)
         vm = await platform.create_vm(
             owner_id=task.account_id,
@@ -141,6 +159,7 @@ class Operations:
             content=guest_content(hostname=task.hostname, content=task.content),
             fence=task.fence,
             started=not task.suspended,
+            mark=task.mark,
         )
         if not vm.locked or task.suspended:
             return vm
@@ -154,6 +173,15 @@ class Operations:
             fence=task.fence,
         )
         return freed or vm
+
+    async def _find_again(self, platform: Platform, task: Assignment) -> VMState:
+        """A VM that was built before these books were restored: left as it stands."""
+        vm = await platform.get_vm(owner_id=task.account_id, vm_id=task.service_id)
+        await ensure_user(self._runtime, platform, task.partner_id, account_id=task.account_id)
+        if not task.suspended:
+            return vm
+        fence = max(vm.fence, task.fence)
+        return await platform.lock_vm(owner_id=task.account_id, vm_id=task.service_id, fence=fence)
 
     async def _settle(
         self, platform: Platform, task: Assignment, vm: VMState | None
@@ -183,7 +211,7 @@ class Operations:
         self, platform: Platform, task: Assignment, job: Job, error: PlatformRefused
     ) -> Completion:
         """The platform said no for good; what an order left half built goes."""
-        if task.kind is CommandKind.ORDER:
+        if task.kind is CommandKind.ORDER and not task.again:
             await _delete(platform, task)
         problem = PLATFORM_FULL if isinstance(error, PlatformFull) else PLATFORM_REFUSED
 

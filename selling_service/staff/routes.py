@@ -13,16 +13,16 @@ from shared.kit.people.principals import ACCOUNTANTS, EVERYBODY, OPERATORS, OWNE
 from shared.kit.people.routes import people_routers
 from shared.kit.people.sandbox_routes import sandbox_routers as make_sandbox_routers
 
-_guard = StaffGuard(PEOPLE)
+GUARD = StaffGuard(PEOPLE)
 
-AnyStaff = Annotated[StaffPrincipal, Depends(_guard.having(EVERYBODY))]
-OperatorStaff = Annotated[StaffPrincipal, Depends(_guard.having(OPERATORS))]
-FinanceStaff = Annotated[StaffPrincipal, Depends(_guard.having(ACCOUNTANTS))]
-OwnerStaff = Annotated[StaffPrincipal, Depends(_guard.having(OWNERS))]
+AnyStaff = Annotated[StaffPrincipal, Depends(GUARD.having(EVERYBODY))]
+OperatorStaff = Annotated[StaffPrincipal, Depends(GUARD.having(OPERATORS))]
+FinanceStaff = Annotated[StaffPrincipal, Depends(GUARD.having(ACCOUNTANTS))]
+OwnerStaff = Annotated[StaffPrincipal, Depends(GUARD.having(OWNERS))]
 
 admin_routers = [
-    *people_routers(PEOPLE, _guard),
-    *job_routers(PEOPLE, _guard, jobs=Job, kept=KEPT_JOBS),
+    *people_routers(PEOPLE, GUARD),
+    *job_routers(PEOPLE, GUARD, jobs=Job, kept=KEPT_JOBS),
 ]
 # To be included only where the settings say sandbox, so that nobody else even sees them.
-sandbox_routers = make_sandbox_routers(PEOPLE, _guard)
+sandbox_routers = make_sandbox_routers(PEOPLE, GUARD)

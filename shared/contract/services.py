@@ -71,7 +71,11 @@ class OrderOptions(Input):
 
 
 class OrderRequest(Input):
-    """An order. `max_price` is the total of the first charge with set-up fee."""
+    """An order. `max_price` is the total of the first charge with set-up fee.
+
+    With `again`, the service was built before and the seller, restored from a backup, has forgotten
+    it: its VM is found again and left as it stands; where there is none, the order fails.
+    """
 
     model_config = shown(
         {
@@ -98,6 +102,8 @@ class OrderRequest(Input):
     period: Period
     options: OrderOptions
     max_price: Money
+    # Left out where it says nothing, so that an older seller understands all other orders.
+    again: Flag = Field(default=False, exclude_if=lambda value: not value)
 
 
 class RenewRequest(Input):

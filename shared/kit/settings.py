@@ -87,6 +87,20 @@ class ServiceSettings(BaseSettings):
         default_factory=list,
         description="Roles of the staff, by commas, that can do nothing without a second factor.",
     )
+    reconciliation_every_seconds: int = Field(default=3600, ge=10)
+    reconciliation_recheck_seconds: float = Field(
+        default=5.0, ge=0, description="What looks different is looked at again after this time."
+    )
+    reconciliation_grace_seconds: int = Field(
+        default=3 * 86400,
+        ge=0,
+        description="Nothing unknown is deleted before it was seen so long.",
+    )
+    reconciliation_most_alone: int = Field(
+        default=100,
+        ge=0,
+        description="More commands than this aren't sent again at once without people.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -127,6 +141,11 @@ class ServiceSettings(BaseSettings):
     def session_idle(self) -> timedelta:
         """How long a login lasts that nobody uses."""
         return timedelta(seconds=self.session_idle_seconds)
+
+    @property
+    def reconciliation_grace(self) -> timedelta:
+        """How long the owner of something unknown may still turn up."""
+        return timedelta(seconds=self.reconciliation_grace_seconds)
 
     @property
     def proxies(self) -> list[str]:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from local_stack.demo.callers import Caller
+from local_stack.demo.callers import JSON, Caller
+from tests.contract.differences import make_difference
 from tests.contract.world import (
     FOR_A_CHANGE,
     PASSWORD,
@@ -59,7 +60,7 @@ class SellingWorld(World):
         admin, own, victim = self.stack.admin, self.own, self.victim
         if "/behaviour" in self.label:
             admin.put("/admin/v1/platforms/simulated/behaviour", {})
-        if "/services/{" in label:
+        if "/services/{" in label or "/differences/" in label:
             self._stand_by(label)
         if label.endswith("/stock/adjust"):
             path = f"/admin/v1/tariffs/{victim.tariff['id']}/stock"
@@ -93,6 +94,7 @@ class SellingWorld(World):
             "from": [row["paid_until"] for row in services],
             "operation_id": [row["id"] for row in done],
             "command_id": [*(row["command_id"] for row in done if row["command_id"]), fresh_uuid],
+            "difference_id": self._differences(label, services),
             "os": [OS],
             "os_templates": [] if "/load" in label else [[OS]],
             "data_center": [own.data_center["code"]],
@@ -131,6 +133,15 @@ class SellingWorld(World):
         installation = self.stack.admin.post(f"{path}/installations", {"name": fresh_name()})
         key = {"installation_id": installation["id"], "name": "spare", "scopes": ["money:read"]}
         return installation["id"], self.stack.admin.post(f"{path}/keys", key)["id"]
+
+    def _differences(self, label: str, services: list[JSON]) -> list[str]:
+        """One to be decided about: a VM that stands as its service does."""
+        if "/differences/" not in label or not services:
+            return []
+        evidence = {"platform": {"power": services[0]["power"]}}
+        refs = {"service": services[0]["id"]}
+        url = self.stack.selling_database
+        return [make_difference(url, "vm_power", refs=refs, evidence=evidence)]
 
     def _unused_accounts(self) -> list[str]:
         """Accounts that can be closed."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from local_stack.demo.callers import JSON
+from tests.contract.differences import make_difference
 from tests.contract.world import (
     FOR_A_CHANGE,
     PASSWORD,
@@ -50,7 +51,7 @@ class ResellingWorld(World):
         staff = stack.staff
         if "/disable" in self.label:
             staff.post(f"/staff/v1/sellers/{self.victim.seller['id']}/enable")
-        if "/services/{" in label:
+        if "/services/{" in label or "/differences/" in label:
             self._stand_by(label)
         services = some_of(staff.every("/staff/v1/services"), turn=self.turn)
         commands = staff.get("/staff/v1/commands", limit=3)["items"]
@@ -70,6 +71,7 @@ class ResellingWorld(World):
             "job_id": [partial(dead_job, stack.reselling_database)] if "/jobs" in label else [],
             "session_id": self.sessions_to_lose(label) if "/sessions/" in label else [],
             "paid_until": [row["paid_until"] for row in services],
+            "difference_id": self._differences(label, services),
             "os": [OS],
             "currency": ["EUR"],
             "reference": [fresh_uuid],
@@ -80,6 +82,13 @@ class ResellingWorld(World):
             "current": [self.leaver.password],
             "new": [self.leaver.password],
         }
+
+    def _differences(self, label: str, services: list[JSON]) -> list[str]:
+        """One to be decided about: a service that lives."""
+        if "/differences/" not in label or not services:
+            return []
+        url, refs = self.stack.reselling_database, {"service": services[0]["id"]}
+        return [make_difference(url, "cancelled_but_lives", refs=refs, evidence={})]
 
     def log_in(self, below: str) -> str:
         token = session_of(self.base_url + below, *self._login(below))

@@ -210,6 +210,7 @@ async def create(
     vm_id: UUID,
     fence: int = 1,
     started: bool = True,
+    mark: str | None = None,
 ) -> VMState:
     """Create a quick VM."""
     return await (platform or rig.platform).create_vm(
@@ -220,6 +221,7 @@ async def create(
         content=CONTENT,
         fence=fence,
         started=started,
+        mark=mark,
     )
 
 

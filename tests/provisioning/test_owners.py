@@ -22,6 +22,22 @@ async def test_each_owner_sees_their_own_vms_and_no_others(
     assert await rig.platform.list_vms(owner_id=uuid4()) == []
 
 
+async def test_vms_of_all_owners_are_scanned_in_the_order_of_ids_with_their_marks(
+    rig: Rig, owner_id: UUID, vm: UUID
+) -> None:
+    other, more = await new_user(rig.platform), [uuid4(), uuid4()]
+    for each in more:
+        await create(rig, owner_id=other, vm_id=each, mark=f"mark {each}")
+    first = await rig.platform.scan_vms(after=None, limit=2)
+    rest = await rig.platform.scan_vms(after=first[-1].vm_id, limit=2)
+    found = [*first, *rest]
+
+    assert [state.vm_id for state in found] == sorted([vm, *more])
+    marks = {state.vm_id: state.mark for state in found}
+    assert marks == {vm: None, **{each: f"mark {each}" for each in more}}
+    assert await rig.platform.scan_vms(after=found[-1].vm_id, limit=2) == []
+
+
 async def test_a_vm_of_another_owner_looks_like_one_that_does_not_exist(
     rig: Rig, owner_id: UUID, vm: UUID
 ) -> None:

@@ -77,9 +77,11 @@ async def test_capabilities_name_what_the_api_has(selling_database_url: str) -> 
         "terminate_at_period_end": f"{services}/terminate",
         "restore": f"{services}/restore",
         "inventory": "/partner/v1/inventory",
+        "inventory_digests": "/partner/v1/inventory/digests",
         "events_long_poll": "/partner/v1/events",
         "events_stream": "/partner/v1/events/stream",
         "webhooks": "/partner/v1/webhook-endpoints",
+        "trail": "/partner/v1/trail/{trace_id}",
         "panel": "/partner/v1/accounts/{client_ref}/panel-links",
     }
     assert {name: path in paths for name, path in shown_by.items()} == CAPABILITIES

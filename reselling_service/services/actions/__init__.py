@@ -1,5 +1,6 @@
 """What may be done with services: opening, wishes of clients and staff, and what sellers tell."""
 
+from reselling_service.services.actions.again import order_again, renew_again, wish_again
 from reselling_service.services.actions.hearing import News, hear, hear_inventory, hear_status, park
 from reselling_service.services.actions.life import restore, terminate
 from reselling_service.services.actions.naming import rename, set_name
@@ -18,9 +19,11 @@ __all__ = [
     "hear_inventory",
     "hear_status",
     "open_service",
+    "order_again",
     "park",
     "rename",
     "renew",
+    "renew_again",
     "renew_itself",
     "reprice",
     "restart",
@@ -33,4 +36,5 @@ __all__ = [
     "stop",
     "suspend",
     "terminate",
+    "wish_again",
 ]

@@ -13,11 +13,12 @@ from sqlalchemy import delete
 from reselling_service.commands.actions import accept, note_progress, settle
 from reselling_service.commands.rules import END_OF_OPERATION
 from reselling_service.services import queries
+from reselling_service.services.actions.charges import note_charge
 from reselling_service.services.actions.renewing import schedule, unschedule
 from reselling_service.services.actions.settled import follow, want_as_heard
 from reselling_service.services.models import Service, WantedSuspension, heard_of
 from reselling_service.services.rules import Group, Life, may_renew_itself
-from shared.contract.basics import ServiceState
+from shared.contract.basics import CommandKind, ServiceState
 from shared.contract.events import Event
 from shared.contract.operations import Operation
 from shared.contract.services import InventoryItem, ServiceStatus
@@ -47,18 +48,35 @@ async def hear(session: WriteSession, seller_id: UUID, event: Event) -> None:
         _log.warning("event.unknown_service", service_ref=str(event.service_ref))
         return
     if event.service is not None:
+        if await _begins_anew(session, service, event):
+            service.heard_revision = event.service.revision - 1
         await _apply(session, service, event.service)
+    if event.operation is not None:
+        await note_charge(session, seller_id, event.operation)
     if event.command_id is not None and event.operation is not None:
         await _settle(session, service, event.command_id, event.operation)
     await _take_power(session, service)
 
 
-async def hear_status(session: WriteSession, seller_id: UUID, status: ServiceStatus) -> bool:
-    """Apply a service that was read by GET; it isn't parked any more. False: unknown here."""
+async def hear_status(
+    session: WriteSession,
+    seller_id: UUID,
+    status: ServiceStatus,
+    *,
+    heard_before: int | None = None,
+) -> bool:
+    """Apply a service that was read by GET; it isn't parked any more. False: unknown here.
+
+    `heard_before` is the revision that was heard before the GET was sent. An answer that is older
+    than that can't be late: the seller itself went back, and its word stands.
+    """
     service = await queries.lock_by_ref(session, seller_id, service_ref=status.service_ref)
     if service is None:
         return False
     service.parked = None
+    if service.heard_revision == heard_before and _went_back(service, status):
+        _log.warning("seller.went_back", service_ref=str(status.service_ref))
+        service.heard_revision = status.revision - 1
     await _apply(session, service, status)
     await _take_power(session, service)
     return True
@@ -76,9 +94,19 @@ async def hear_inventory(
         heard = known.get(item.service_ref)
         if heard is None:
             unknown.append(item.service_ref)
-        elif heard.parked or heard.revision < item.revision:
+        elif heard.parked or heard.revision != item.revision:
+            # Also where the seller's is the lower one: it may have been restored from a backup.
             stale.append(item.service_ref)
     return News(stale=stale, unknown=unknown)
+
+
+def _went_back(service: Service, status: ServiceStatus) -> bool:
+    if status.revision != service.heard_revision:
+        return status.revision < service.heard_revision
+    # Counted up to the same number again, after another history.
+    return service.heard is not None and heard_of(service) != ServiceStatus.model_validate(
+        status.model_dump()
+    )
 
 
 async def park(session: WriteSession, *, seller_id: UUID, service_ref: UUID, reason: str) -> None:
@@ -120,6 +148,18 @@ async def _done(session: WriteSession, service: Service) -> None:
     service.auto_renew = False
     await session.execute(delete(WantedSuspension).where(WantedSuspension.service_id == service.id))
     await unschedule(session, service)
+
+
+async def _begins_anew(session: WriteSession, service: Service, event: Event) -> bool:
+    """Whether the seller, which had forgotten the service, counts from the beginning again."""
+    if event.service is None or event.service.revision > service.heard_revision:
+        return False
+    if event.command_id is None or event.operation is None:
+        return False
+    command = await queries.find_command(session, service, command_id=event.command_id)
+    if command is None or command.kind != CommandKind.ORDER:
+        return False
+    return command.settled_at is None and bool(command.summary.get("again"))
 
 
 async def _settle(

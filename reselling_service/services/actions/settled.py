@@ -39,6 +39,9 @@ _ACTORS = {
 async def follow(session: WriteSession, service: Service, command: Command) -> None:
     """What the end of this command means for its locked service; done twice, nothing changes."""
     group = group_of(command.kind, command.summary.get("actor"))
+    if command.state != _SUCCEEDED and command.summary.get("again"):
+        # Asked for once more, since the seller forgot it: what it was about exists and is paid for.
+        return
     if command.state != _SUCCEEDED and command.summary.get("from"):
         await _renewal_failed(session, service, command)
     if group is Group.ORDER and command.state != _SUCCEEDED:

@@ -92,9 +92,18 @@ async def note_mode(
     await _update(session, seller_id, values)
 
 
-async def hear_view(session: WriteSession, access: SellerAccess, view: ServiceView) -> bool:
-    """Apply a service that was read by GET; false where that failed and it is parked (still)."""
-    applying = services.hear_status(session, access.seller_id, view)
+async def hear_view(
+    session: WriteSession,
+    access: SellerAccess,
+    view: ServiceView,
+    *,
+    heard_before: int | None = None,
+) -> bool:
+    """Apply a service that was read by GET; false where that failed and it is parked (still).
+
+    `heard_before`: the revision that was heard before it was asked for.
+    """
+    applying = services.hear_status(session, access.seller_id, view, heard_before=heard_before)
     return await _guarded(
         session, access, applying, service_ref=view.service_ref, what="service read by GET"
     )

@@ -24,6 +24,7 @@ from reselling_service.sellers.models import SellerFeed
 from reselling_service.sellers.queries import SellerAccess, find_access
 from reselling_service.sellers.rules import Heartbeat, key_refused
 from reselling_service.services import actions as services
+from reselling_service.services.queries import find_revisions
 from reselling_service.sync import queries
 from reselling_service.sync.actions.applying import (
     apply_events,
@@ -36,6 +37,8 @@ from shared.contract.events import Event
 from shared.contract.problems import CURSOR_EXPIRED, CURSOR_LOST
 from shared.contract.services import InventoryItem
 from shared.kit.db import WriteSession
+from shared.kit.jobs import enqueue
+from shared.kit.reconciling.tables import RECONCILE_JOB
 
 BATCH = 100
 STREAM_FAULTS_BEFORE_POLL = 3
@@ -196,6 +199,9 @@ class Reader:
 
     async def _step_over(self, session: WriteSession, cursor: str | None, head: str | None) -> None:
         await set_cursor(session, seller_id=self._seller_id, head=head, instead_of=cursor)
+        if cursor is not None:
+            # The feed isn't the one that was read: what else differs, only a comparison shows.
+            await enqueue(session, RECONCILE_JOB, payload={}, dedupe_key=RECONCILE_JOB)
         # The events of these may be among those that are stepped over.
         for command in await list_accepted(session, seller_id=self._seller_id):
             await wish_job(session, LOOK_UP_JOB, command)
@@ -214,6 +220,10 @@ class Reader:
     async def _read_service(
         self, client: SellerClient, access: SellerAccess, service_ref: UUID
     ) -> None:
+        known = await self._transaction(
+            lambda session: find_revisions(session, self._seller_id, refs=[service_ref])
+        )
+        heard_before = known[service_ref].revision if service_ref in known else None
         try:
             view = await client.service(service_ref)
         except SellerProblem as problem:
@@ -225,7 +235,9 @@ class Reader:
         if view is None:
             _log.warning("service.not_at_seller", service_ref=str(service_ref))
             return
-        await self._transaction(lambda session: hear_view(session, access, view))
+        await self._transaction(
+            lambda session: hear_view(session, access, view, heard_before=heard_before)
+        )
 
     async def _after(self, problem: SellerProblem) -> None:
         """Decide how to go on after the seller failed to answer."""

@@ -39,8 +39,10 @@ async def undo(session: WriteSession, service: ServiceRow, operation: OperationR
     if kind is CommandKind.ORDER:
         move(service, ServiceState.FAILED)
         service.content = None
-        # What an attempt may have built takes its room until it is gone.
-        await (purge_later if operation.attempts else free_room)(session, service)
+        # What an attempt may have built takes its room until it is gone. One that was to be found
+        # again is not ours to delete, whatever kept us from finding it.
+        built = operation.attempts and not operation.parameters.get("again")
+        await (purge_later if built else free_room)(session, service)
         return
     if kind is CommandKind.RESTORE:
         await retain(session, service)

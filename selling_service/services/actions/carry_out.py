@@ -7,10 +7,11 @@ records what the platform did. Between them nothing is locked and no connection 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from selling_service.ledger.models import BOOKS
-from selling_service.provisioning.platform import Power, VMSize, VMState
+from selling_service.provisioning.platform import Power, VMSize, VMState, mark_of
 from selling_service.services import queries
 from selling_service.services.actions.aftermath import (
     break_off,
@@ -23,6 +24,7 @@ from selling_service.services.actions.attempts import close_attempt, open_attemp
 from selling_service.services.actions.clocks import in_debt
 from selling_service.services.actions.operations import (
     announce,
+    charged,
     describe,
     end,
     forget_power,
@@ -66,6 +68,8 @@ class Assignment:
     running: bool
     exists: bool
     side: str
+    mark: str
+    again: bool
 
 
 async def begin(session: WriteSession, job: Job) -> Assignment | None:
@@ -133,6 +137,8 @@ def _assignment(
         running=running_now(suspensions=suspensions, wanted_power=wanted),
         exists=exists,
         side=str(operation.parameters.get("side", "partner")),
+        mark=mark_of(service.partner_id, service.service_ref),
+        again=bool(operation.parameters.get("again")),
     )
 
 
@@ -176,7 +182,7 @@ async def complete(
     service, operation = await _locked(session, job)
     suspensions = await queries.suspensions_of(session, service.partner_id, service_id=service.id)
     suspended = bool(suspensions)
-    service.power = _power(vm)
+    _note_vm(service, vm)
     kind = CommandKind(operation.kind)
     resumed = None
     if kind is CommandKind.ORDER:
@@ -190,12 +196,11 @@ async def complete(
         told = _switched(service, operation, kind, suspended=suspended)
     running = service.power == PowerState.RUNNING
     blockers = [{"actor": row.actor, "reason": row.reason} for row in suspensions]
-    end(
-        session,
-        operation,
-        OperationState.SUCCEEDED,
-        result={"running": running, "blockers": blockers},
-    )
+    result: dict[str, Any] = {"running": running, "blockers": blockers}
+    if operation.hold_id is not None:
+        amount = operation.parameters["total" if kind is CommandKind.ORDER else "amount"]
+        result["charged"] = charged(session, amount)
+    end(session, operation, OperationState.SUCCEEDED, result=result)
     await session.flush()
     await close_attempt(session, job, "done")
     await _settle_hold(session, service, operation)
@@ -218,6 +223,13 @@ async def _settle_hold(session: WriteSession, service: ServiceRow, operation: Op
         await follow_debts(session, service)
 
 
+def _note_vm(service: ServiceRow, vm: VMState | None) -> None:
+    service.power = _power(vm)
+    if vm is not None:
+        # A VM that was found again has seen more than these books know of.
+        service.fence = max(service.fence, vm.fence)
+
+
 def _power(vm: VMState | None) -> PowerState:
     return PowerState.RUNNING if vm and vm.power is Power.RUNNING else PowerState.STOPPED
 
@@ -238,6 +250,9 @@ async def _activated(
         amount=int(operation.parameters["total"]),
         first_from=session.clock.now(),
     )
+    if operation.parameters.get("again") and vm is not None and not vm.locked:
+        # Found again as its client left it.
+        service.wanted_power = service.power
     move(service, settled_state(suspended=suspended))
     return EventType.ACTIVATED
 

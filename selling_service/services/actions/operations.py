@@ -133,6 +133,11 @@ def end(
         operation.problem = describe(problem, internal)
 
 
+def charged(session: WriteSession, amount: int) -> dict[str, Any]:
+    """What an operation has cost the partner, as its result tells."""
+    return {"amount": int(amount), "currency": session.currency}
+
+
 def describe(problem: ProblemType, internal: str) -> dict[str, str]:
     """Why an operation failed or waits, as it is kept; `internal` is for staff only."""
     detail = PLATFORM_WORDS[problem.code]

@@ -21,7 +21,7 @@ from shared.contract.events import EventType
 from shared.contract.services import OrderOptions, OrderRequest
 from shared.kit.bookkeeping import Posting
 from shared.kit.db import WriteSession
-from shared.kit.ids import new_id
+from shared.kit.ids import id_for
 from shared.kit.problems import ProblemError
 
 
@@ -62,7 +62,11 @@ async def order(
     session.add(service)
     await session.flush()
     operation = await open_operation(
-        session, service, CommandKind.ORDER, wish, parameters={"total": total}
+        session,
+        service,
+        CommandKind.ORDER,
+        wish,
+        parameters={"total": total, "again": request.again},
     )
     posting = Posting(
         kind="order", text=offered.title, reference=operation.id, service_id=service.id
@@ -133,7 +137,8 @@ def _new_service(
     account_id: UUID,
 ) -> ServiceRow:
     return ServiceRow(
-        id=new_id(),
+        # Found again by the platform where a restored backup knows nothing of the service.
+        id=id_for(buyer.partner_id, "service", request.service_ref),
         partner_id=buyer.partner_id,
         installation_id=buyer.installation_id,
         account_id=account_id,

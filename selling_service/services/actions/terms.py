@@ -16,6 +16,7 @@ from selling_service.services.actions.operations import (
     FOREVER,
     Wish,
     announce,
+    charged,
     done_at_once,
     open_operation,
     refuse,
@@ -64,7 +65,14 @@ async def renew(
     operation_id = new_id()
     await add_term(session, service, amount=amount)
     resumed = await lift_expired(session, service)
-    operation = done_at_once(session, service, CommandKind.RENEW, wish, operation_id=operation_id)
+    operation = done_at_once(
+        session,
+        service,
+        CommandKind.RENEW,
+        wish,
+        operation_id=operation_id,
+        result={"charged": charged(session, amount)},
+    )
     posting = Posting(kind="renewal", text="Renewal", reference=operation_id, service_id=service.id)
     await session.flush()
     await BOOKS.charge(session, owner=service.partner_id, amount=amount, posting=posting)

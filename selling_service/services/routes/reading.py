@@ -16,12 +16,14 @@ from selling_service.services.actions.quotes import quote, renewal_prices
 from selling_service.services.models import ServiceRow
 from shared.contract import problems as catalogue
 from shared.contract.basics import Page, Scope, ServiceState
+from shared.contract.inventory import RangePrefix
 from shared.contract.offers import Quote, QuoteRequest
 from shared.contract.operations import CommandRecord, Operation
 from shared.contract.services import InventoryPage, ServiceView
 from shared.kit.db import ReadSession
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
 from shared.kit.problems import declare, not_found
+from shared.kit.reconciling import bounds
 
 router = APIRouter()
 _GATE = (
@@ -163,8 +165,9 @@ async def get_inventory(
     session: PartnerRead,
     limit: Limit = 200,
     after: After = None,
+    prefix: Annotated[RangePrefix, Query()] = "",
 ) -> InventoryPage:
-    """Every service with its revision, in order of creation."""
+    """Every service with its revision, in order of creation; with `prefix` those of a range."""
     cursor = decode_cursor(after)
     head = await find_head(session, principal.partner_id) if cursor is None else None
     rows = await queries.list_services(
@@ -173,6 +176,7 @@ async def get_inventory(
         limit=limit,
         after=cursor,
         installation_id=principal.installation_id,
+        refs=bounds(prefix) if prefix else None,
     )
     suspensions = await queries.suspensions_by_service(
         session, principal.partner_id, service_ids=[row.id for row in rows]

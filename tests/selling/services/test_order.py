@@ -34,7 +34,8 @@ async def test_order_becomes_an_active_service_with_a_running_vm(
     assert (await vm_of(house, partner, body["service_ref"])).power is Power.RUNNING
     operation = await partner.operation(answer)
     assert (operation["state"], operation["progress"]) == ("succeeded", 100)
-    assert operation["result"] == {"running": True, "blockers": []}
+    cost = {"amount": FIRST_CHARGE, "currency": "EUR"}
+    assert operation["result"] == {"running": True, "blockers": [], "charged": cost}
     assert await house.events(partner.id) == [
         (1, "operation.accepted"),
         (2, "service.activated"),

@@ -76,6 +76,7 @@ class QemuPlatform:
         content: GuestContent,
         fence: int,
         started: bool = True,
+        mark: str | None = None,
     ) -> VMState:
         wish = VMRecord(
             vm_id=vm_id,
@@ -86,6 +87,7 @@ class QemuPlatform:
             fence=fence,
             locked=not started,
             wanted=Power.RUNNING if started else Power.STOPPED,
+            mark=mark,
         )
         async with self._access.vm(vm_id) as (kept, _):
             if kept is None:
@@ -146,6 +148,11 @@ class QemuPlatform:
     async def list_vms(self, *, owner_id: UUID) -> list[VMState]:
         with machine_faults():
             records = await asyncio.to_thread(self._records.of, owner_id)
+            return [await self._told(record) for record in records]
+
+    async def scan_vms(self, *, after: UUID | None, limit: int) -> list[VMState]:
+        with machine_faults():
+            records = await asyncio.to_thread(self._records.some, after, limit)
             return [await self._told(record) for record in records]
 
     async def capacity(self) -> Capacity:

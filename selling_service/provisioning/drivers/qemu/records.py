@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any, Self
 from uuid import UUID
 
@@ -29,6 +30,7 @@ class VMRecord:
     locked: bool
     wanted: Power
     built: bool = False
+    mark: str | None = None
 
     def with_(self, **changes: Any) -> Self:  # noqa: ANN401  # the fields' own types
         return replace(self, **changes)
@@ -45,6 +47,7 @@ class VMRecord:
             hostname=self.hostname,
             addresses=(),
             fence=self.fence,
+            mark=self.mark,
         )
 
 
@@ -74,6 +77,13 @@ class Records:
             record = self.read(UUID(path.stem))
             if record is not None:
                 yield record
+
+    def some(self, after: UUID | None, limit: int) -> list[VMRecord]:
+        """Return up to `limit` VMs with ids after this one, in the order of ids."""
+        names = sorted(path.stem for path in self._layout.vm_records.glob("*.json"))
+        wanted = (name for name in names if after is None or name > str(after))
+        found = (self.read(UUID(name)) for name in wanted)
+        return list(islice((record for record in found if record is not None), limit))
 
     def of(self, owner_id: UUID) -> list[VMRecord]:
         return [record for record in self.all() if record.owner_id == owner_id]
@@ -118,4 +128,5 @@ def _parsed(text: str) -> VMRecord:
         locked=kept["locked"],
         wanted=Power(kept["wanted"]),
         built=kept["built"],
+        mark=kept.get("mark"),
     )

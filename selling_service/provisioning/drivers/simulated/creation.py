@@ -30,6 +30,7 @@ class Wish:
     hostname: str
     fence: int
     locked: bool
+    mark: str | None = None
 
 
 async def create(store: Store, wish: Wish, *, half_done: bool) -> RowMapping:
@@ -92,5 +93,6 @@ async def _reserve(store: Store, wish: Wish) -> RowMapping:
         hostname=wish.hostname,
         seen_hostname=None,
         boots=0,
+        mark=wish.mark,
         addresses=[address(first + number) for number in range(wish.size.ipv4)],
     )

@@ -68,6 +68,7 @@ class SimulatedPlatform:
         content: GuestContent,
         fence: int,
         started: bool = True,
+        mark: str | None = None,
     ) -> VMState:
         wish = Wish(
             owner_id=owner_id,
@@ -77,6 +78,7 @@ class SimulatedPlatform:
             hostname=content.hostname,
             fence=fence,
             locked=not started,
+            mark=mark,
         )
         fault = await self._begin("create_vm")
         # What is half done is kept: the next attempt finds it.
@@ -138,6 +140,12 @@ class SimulatedPlatform:
             return [told(row) for row in await store.vms_of(owner_id)]
 
         return await self._perform("list_vms", work)
+
+    async def scan_vms(self, *, after: UUID | None, limit: int) -> list[VMState]:
+        async def work(store: Store) -> list[VMState]:
+            return [told(row) for row in await store.scan(after=after, limit=limit)]
+
+        return await self._perform("scan_vms", work)
 
     async def capacity(self) -> Capacity:
         return await self._perform("capacity", lambda store: store.capacity())
@@ -233,4 +241,5 @@ def _nothing(owner_id: UUID, *, fence: int) -> dict[str, Any]:
         "seen_hostname": None,
         "boots": 0,
         "addresses": [],
+        "mark": None,
     }

@@ -88,3 +88,4 @@ class SimulatedVMRow(Base):
     seen_hostname: Mapped[str | None] = mapped_column(Text)
     boots: Mapped[int] = mapped_column(Integer)
     addresses: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    mark: Mapped[str | None] = mapped_column(Text)

@@ -33,4 +33,5 @@ def told(row: RowMapping) -> VMState:
         hostname=row["hostname"],
         addresses=tuple(row["addresses"]),
         fence=row["fence"],
+        mark=row["mark"],
     )

@@ -48,6 +48,13 @@ class Store:
         )
         return found.mappings().all()
 
+    async def scan(self, *, after: UUID | None, limit: int) -> Sequence[RowMapping]:
+        statement = select(VM.__table__).where(VM.platform == self._platform, ~VM.deleted)
+        if after is not None:
+            statement = statement.where(VM.vm_id > after)
+        found = await self._connection.execute(statement.order_by(VM.vm_id).limit(limit))
+        return found.mappings().all()
+
     async def put_vm(self, vm_id: UUID, **values: Any) -> RowMapping:  # noqa: ANN401  # columns
         """Write the row, over that of a deleted VM with this id."""
         fresh = insert(VM).values(platform=self._platform, vm_id=vm_id, **values)

@@ -1,0 +1,214 @@
+"""Carries out what the desk has decided of a difference with a seller. Always audited."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from reselling_service.commands.models import Command
+from reselling_service.ledger.models import BOOKS
+from reselling_service.reconciliation import queries
+from reselling_service.reconciliation.actions.adopting import charge_client
+from reselling_service.reconciliation.actions.charging import learn, void
+from reselling_service.reconciliation.actions.drifting import send_wish
+from reselling_service.reconciliation.errors import NO_COMMAND_KNOWN
+from reselling_service.reconciliation.models import DESK
+from reselling_service.reconciliation.rules import Kind
+from reselling_service.services import queries as services
+from reselling_service.services.actions import order_again, renew_again, terminate
+from reselling_service.services.actions.again import ITSELF, gives_up
+from reselling_service.services.actions.settled import want_as_heard
+from reselling_service.services.models import Service
+from reselling_service.services.rules import Group, Life
+from reselling_service.staff.actions import audit
+from shared.contract.basics import Money, TerminateWhen
+from shared.contract.inventory import ChargeLine
+from shared.kit.bookkeeping import Book, Posting
+from shared.kit.db import WriteSession
+from shared.kit.ids import new_id
+from shared.kit.jobs import enqueue
+from shared.kit.people import StaffPrincipal
+from shared.kit.problems import ProblemError
+from shared.kit.reconciling import DifferenceColumns, Way, decide, lock_difference
+from shared.kit.reconciling.errors import NOT_DECIDABLE
+from shared.kit.reconciling.rules import check_decidable, check_grace
+
+END_STRANGER_JOB = "end_stranger"
+FOREVER = 2**31 - 1
+Carry = Callable[[WriteSession, DifferenceColumns], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was decided, and why."""
+
+    way: Way
+    reason: str
+    grace: timedelta
+
+
+async def decide_difference(
+    session: WriteSession, staff: StaffPrincipal, difference_id: UUID, decision: Decision
+) -> DifferenceColumns:
+    """Adopt or undo. Raises `not_found`, `not_decidable`, `insufficient_balance`."""
+    row = await lock_difference(session, DESK, difference_id=difference_id)
+    check_decidable(row, decision.way)
+    if row.kind == Kind.UNKNOWN_HERE:
+        check_grace(row, grace=decision.grace, now=session.clock.now())
+    await _CARRIED_OUT[Kind(row.kind), decision.way](session, row)
+    await write_down(session, staff, row, decision)
+    return row
+
+
+async def write_down(
+    session: WriteSession, staff: StaffPrincipal, row: DifferenceColumns, decision: Decision
+) -> None:
+    """Keep the decision with its difference, and in the audit."""
+    await decide(session, row, staff, decision.way, reason=decision.reason)
+    await audit(
+        session,
+        staff,
+        f"difference.{decision.way}",
+        object_type="difference",
+        object_id=row.id,
+        after={"kind": row.kind, "refs": row.refs, "reason": decision.reason},
+    )
+
+
+async def _service(session: WriteSession, row: DifferenceColumns) -> Service:
+    service = await services.lock_by_id(session, service_id=UUID(row.refs["service"]))
+    if service is None:
+        raise ProblemError(NOT_DECIDABLE, "The service is gone. Compare again.")
+    return service
+
+
+def _line(row: DifferenceColumns, side: str) -> ChargeLine:
+    told = row.evidence[side]
+    return ChargeLine(
+        operation_id=told["operation"],
+        command_id=told["command"],
+        service_ref=row.refs["service_ref"],
+        kind=told["kind"],
+        amount=Money(amount=told["amount"], currency=told["currency"]),
+        at=told["at"],
+    )
+
+
+async def _order_again(session: WriteSession, row: DifferenceColumns) -> None:
+    service = await _service(session, row)
+    order = await queries.find_order(session, service)
+    if order is None:
+        raise ProblemError(NOT_DECIDABLE, "Nothing is known of its order, so it can't be repeated.")
+    charge = await queries.find_order_charge(
+        session, service.seller_id, service_ref=service.service_ref
+    )
+    most = charge.amount if charge is not None else service.upstream_max_price
+    await order_again(session, service, before=order, max_price=most)
+
+
+async def _give_up(session: WriteSession, row: DifferenceColumns) -> None:
+    gives_up(await _service(session, row))
+    row.gone_at = session.clock.now()
+
+
+async def _want_as_heard(session: WriteSession, row: DifferenceColumns) -> None:
+    service = await _service(session, row)
+    await want_as_heard(session, service, Group(row.refs["wish"]))
+    row.gone_at = session.clock.now()
+
+
+async def _send_again(session: WriteSession, row: DifferenceColumns) -> None:
+    service = await _service(session, row)
+    _busy, last = await services.find_group(session, service, Group(row.refs["wish"]))
+    if last is None:
+        detail = "We never wished anything of this kind. Adopt it, or talk to the provider."
+        raise ProblemError(NOT_DECIDABLE, detail)
+    await send_wish(service.id, last, session)
+
+
+async def _keep_alive(session: WriteSession, row: DifferenceColumns) -> None:
+    service = await _service(session, row)
+    service.wanted_life, service.order_problem = Life.ACTIVE, None
+    row.gone_at = session.clock.now()
+
+
+async def _end_cancelled(session: WriteSession, row: DifferenceColumns) -> None:
+    service = await _service(session, row)
+    service.wanted_life = Life.ACTIVE
+    await terminate(session, service, ITSELF, when=TerminateWhen.NOW)
+
+
+async def _end_stranger(session: WriteSession, row: DifferenceColumns) -> None:
+    await enqueue(
+        session,
+        END_STRANGER_JOB,
+        payload={
+            "seller_id": row.refs["seller"],
+            "service_ref": row.refs["service_ref"],
+            "command_id": row.id,
+        },
+        dedupe_key=f"{END_STRANGER_JOB}:{row.id}",
+        max_attempts=FOREVER,
+    )
+
+
+async def _charge_client(session: WriteSession, row: DifferenceColumns) -> None:
+    service, line = await _service(session, row), _line(row, "theirs")
+    await charge_client(session, service, line)
+    await learn(session, service.seller_id, line)
+    row.gone_at = session.clock.now()
+
+
+async def _take_amount(session: WriteSession, row: DifferenceColumns) -> None:
+    service, line = await _service(session, row), _line(row, "theirs")
+    await void(session, service.seller_id, line.operation_id)
+    await learn(session, service.seller_id, line)
+    row.gone_at = session.clock.now()
+
+
+async def _renew_again(session: WriteSession, row: DifferenceColumns) -> None:
+    service, line = await _service(session, row), _line(row, "ours")
+    before = await _command_of(session, line)
+    await renew_again(session, service, before=before, max_price=line.amount.amount)
+
+
+async def _command_of(session: WriteSession, line: ChargeLine) -> Command:
+    command = await queries.find_command(session, command_id=line.command_id)
+    if command is None:
+        raise ProblemError(NO_COMMAND_KNOWN, "No command of ours has led to this charge.")
+    return command
+
+
+async def _refund(session: WriteSession, row: DifferenceColumns) -> None:
+    """Give the client back what was paid for a term that the seller has forgotten."""
+    service, line = await _service(session, row), _line(row, "ours")
+    command = await _command_of(session, line)
+    paid = await queries.paid_for(session, command)
+    if paid:
+        posting = Posting(
+            kind="correction",
+            text=f"{service.tariff_name}: given back",
+            reference=new_id(),
+            service_id=service.id,
+            currency=service.currency,
+        )
+        await BOOKS.top_up(
+            session, owner=service.client_id, amount=paid, posting=posting, against=Book.REVENUE
+        )
+    await void(session, service.seller_id, line.operation_id)
+    row.gone_at = session.clock.now()
+
+
+_CARRIED_OUT: dict[tuple[Kind, Way], Carry] = {
+    (Kind.UNKNOWN_HERE, Way.UNDO): _end_stranger,
+    (Kind.UNKNOWN_THERE, Way.ADOPT): _order_again,
+    (Kind.UNKNOWN_THERE, Way.UNDO): _give_up,
+    (Kind.NOT_AS_WANTED, Way.ADOPT): _want_as_heard,
+    (Kind.NOT_AS_WANTED, Way.UNDO): _send_again,
+    (Kind.CANCELLED_BUT_LIVES, Way.ADOPT): _keep_alive,
+    (Kind.CANCELLED_BUT_LIVES, Way.UNDO): _end_cancelled,
+    (Kind.CHARGE_UNKNOWN_HERE, Way.ADOPT): _charge_client,
+    (Kind.CHARGE_UNKNOWN_THERE, Way.ADOPT): _renew_again,
+    (Kind.CHARGE_UNKNOWN_THERE, Way.UNDO): _refund,
+    (Kind.CHARGE_AMOUNT, Way.ADOPT): _take_amount,
+}
