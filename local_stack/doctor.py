@@ -17,6 +17,7 @@ from local_stack.home import SERVICES, Home, HomeError, read_port
 from local_stack.postgres_binaries import NoPostgresFound, find_binaries
 from local_stack.stack import Status, not_ready, port_problem, read_status
 from shared.kit.rls import STAFF_ROLE
+from shared.kit.vault import Vault, VaultError
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_POSTGRES = 150000
@@ -28,6 +29,7 @@ HEARTBEATS = text(
     "SELECT count(*) FROM workers "
     "WHERE seen_at > clock_timestamp() - :seconds * interval '1 second'"
 )
+FINGERPRINT_KEY = text("SELECT key FROM fingerprint_key")
 LINKS = text("SELECT name, link, link_problem FROM sellers WHERE enabled ORDER BY name")
 
 
@@ -60,7 +62,8 @@ def examine(home: Home, environment: Mapping[str, str]) -> Iterator[Finding]:
         prefix = service.upper()
         staff = environment.get(f"{prefix}_STAFF_DATABASE_URL")
         url = staff or environment[f"{prefix}_DATABASE_URL"]
-        yield from asyncio.run(_database(service, url))
+        keys = environment[f"{prefix}_SECRET_KEYS"]
+        yield from asyncio.run(_database(service, url, keys=keys))
         if status.runs:
             yield _ready(status, service)
 
@@ -140,13 +143,14 @@ def _binaries() -> Finding:
     return Finding(subject="PostgreSQL", well=True, text=f"embedded, version {found.major}")
 
 
-async def _database(service: str, url: str) -> list[Finding]:
+async def _database(service: str, url: str, *, keys: str) -> list[Finding]:
     arguments = {"timeout": CONNECT_SECONDS, "server_settings": {"role": STAFF_ROLE}}
     engine = create_async_engine(url, poolclass=NullPool, connect_args=arguments)
     checks = [_version, _migrated, _worker, *([_links] if service == "reselling" else [])]
     try:
         async with engine.connect() as connection:
-            return [await check(service, connection) for check in checks]
+            found = [await check(service, connection) for check in checks]
+            return [*found, await _secret_keys(service, connection, keys)]
     except (DBAPIError, OSError) as error:
         return [
             Finding(
@@ -181,6 +185,26 @@ async def _migrated(service: str, connection: AsyncConnection) -> Finding:
         well=sorted(found) == sorted(heads),
         text=f"at {', '.join(found) or 'nothing'}",
         remedy=f"newest is {', '.join(heads)}: tandem down, tandem up",
+    )
+
+
+async def _secret_keys(service: str, connection: AsyncConnection, keys: str) -> Finding:
+    """The key of the fingerprints is the last that a rotation encrypts anew, and tells of it."""
+    vault = Vault([key.strip() for key in keys.split(",") if key.strip()])
+    cipher = (await connection.execute(FINGERPRINT_KEY)).scalar()
+    command = f"python -m {service}_service.cli secrets"
+    try:
+        pending = cipher is not None and vault.renew(cipher) is not None
+    except VaultError:
+        words = "the database was used with another"
+        remedy = f"put the one that was taken out back to the end of {service.upper()}_SECRET_KEYS"
+        return Finding(subject=f"{service} secret keys", well=False, text=words, remedy=remedy)
+    left = f"; `{command} status` says when the older may go" if vault.keys > 1 else ""
+    return Finding(
+        subject=f"{service} secret keys",
+        well=not pending,
+        text=f"{vault.keys}, {'older ones are still needed' if pending else f'in use{left}'}",
+        remedy=f"{command} rotate",
     )
 
 

@@ -42,6 +42,7 @@ from shared.kit.principals import ClientId
 from shared.kit.reconciling.report import read_report
 from shared.kit.reconciling.schemas import ReportView
 from shared.kit.runtime import Runtime
+from shared.kit.telemetry import configure_logging
 from shared.kit.terminal import new_password, plain_errors, secret
 from shared.kit.upkeep import add_upkeep
 
@@ -275,4 +276,6 @@ app.add_typer(job_commands(_as_staff, PEOPLE, jobs=Job, kept=KEPT_JOBS), name="j
 
 
 if __name__ == "__main__":
+    # What is logged must not get among what a command prints, e.g. a key.
+    configure_logging(service="reselling-cli", level="WARNING", json_lines=False)
     app()

@@ -50,6 +50,7 @@ from shared.kit.people.schemas import StaffInput
 from shared.kit.problems import ProblemError
 from shared.kit.reconciling.report import read_report
 from shared.kit.reconciling.schemas import ReportView
+from shared.kit.telemetry import configure_logging
 from shared.kit.upkeep import add_upkeep
 
 
@@ -298,4 +299,6 @@ app.add_typer(job_commands(_as_staff, PEOPLE, jobs=Job, kept=KEPT_JOBS), name="j
 
 
 if __name__ == "__main__":
+    # What is logged must not get among what a command prints, e.g. a key.
+    configure_logging(service="selling-cli", level="WARNING", json_lines=False)
     app()

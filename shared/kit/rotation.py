@@ -115,7 +115,7 @@ async def count_secrets(database: Database, metadata: MetaData) -> Counts:
         async for rows in _pages(database, table, names):
             for row in rows:
                 for name in names:
-                    if row[name] is not None:
+                    if row[name]:
                         _count(own[name], row[name], vault)
     return counts
 
@@ -184,11 +184,10 @@ def _renewed(row: RowMapping, names: Sequence[str], vault: Vault) -> dict[str, b
     """The values that must be written; what can't be read stays as it is."""
     found: dict[str, bytes] = {}
     for name in names:
-        cipher = row[name]
-        if cipher is None:
+        if not row[name]:
             continue
         try:
-            renewed = vault.renew(cipher)
+            renewed = vault.renew(row[name])
         except VaultError:
             continue
         if renewed is not None:
@@ -199,9 +198,12 @@ def _renewed(row: RowMapping, names: Sequence[str], vault: Vault) -> dict[str, b
 async def _pages(
     database: Database, table: Table, names: Sequence[str]
 ) -> AsyncIterator[Sequence[RowMapping]]:
-    """All rows with a value, by primary key, each page in a transaction of its own."""
+    """All rows with a value, by primary key, each page in a transaction of its own.
+
+    No bytes at all are no value: what a command said is emptied when it has ended.
+    """
     keys = list(table.primary_key)
-    some = or_(*(table.c[name].is_not(None) for name in names))
+    some = or_(*(table.c[name] != b"" for name in names))
     statement = _columns(table, names).where(some).order_by(*keys).limit(BATCH)
     after: RowMapping | None = None
     while True:

@@ -35,6 +35,15 @@ def one(database_url: str, statement: str, *values: object) -> Any:
     return value
 
 
+def execute(database_url: str, statement: str) -> None:
+    """Change something as whoever holds the database."""
+
+    async def run(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        await connection.execute(statement)
+
+    asyncio.run(_connected(database_url, run))
+
+
 def dump(database_url: str) -> bytes:
     """Return every row of every table as text, bytes as the characters that they are."""
 

@@ -4,13 +4,10 @@ Every free-text field at the reseller carries a mark of its own. The marks are l
 forms that a copy of them could take; that the search works is shown at home, where they must be.
 """
 
-import base64
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -19,6 +16,7 @@ from local_stack.demo.callers import JSON, Client, euros
 from local_stack.home import PROGRAMS
 from tests.journeys.behind import dump
 from tests.journeys.invariants import check_all, settle
+from tests.journeys.marks import found, make_marks
 from tests.journeys.stack import OS, Stack
 from tests.journeys.wires import Wire, wired
 
@@ -54,30 +52,6 @@ class Told:
     client: Client
     places: Mapping[str, bytes]
     home: bytes
-
-
-def forms(mark: str) -> Iterator[bytes]:
-    """Yield what a copy of this text could look like."""
-    for text in (mark, mark.lower(), mark.upper()):
-        raw = text.encode()
-        yield raw
-        yield raw.hex().encode()
-        yield text.encode("utf-16-le")
-        # In base64 the text may begin at any of three places.
-        for shift in range(3):
-            coded = base64.urlsafe_b64encode(b"\0" * shift + raw)
-            yield coded[4 if shift else 0 : len(coded) - 4]
-    yield quote(mark).encode()
-
-
-def found(mark: str, where: bytes) -> bool:
-    return any(form in where for form in forms(mark))
-
-
-def make_marks() -> dict[str, str]:
-    """One word per field that is nowhere else; letters only, so that no field refuses it."""
-    letters = "bcdfghjkmnpqrstvwxz"
-    return {field: "Zq" + "".join(secrets.choice(letters) for _ in range(14)) for field in FIELDS}
 
 
 def come_as_client(stack: Stack, marks: Mapping[str, str]) -> Client:
@@ -161,7 +135,7 @@ def follows(stack: Stack, seller_id: str) -> bool:
 
 @pytest.fixture(scope="module")
 def told(common_stack: Stack) -> Iterator[Told]:
-    marks = make_marks()
+    marks = make_marks(FIELDS)
     logs = [common_stack.log(name) for name in PROGRAMS if name.startswith("selling")]
     with wired(common_stack, paid_in=10**6) as wire:
         seller, tariff = wire.shop.seller["id"], wire.shop.tariff["id"]

@@ -234,6 +234,19 @@ async def test_a_process_says_that_older_keys_are_there_and_whether_they_may_go(
     assert OLD not in str(log)
 
 
+async def test_what_was_emptied_is_no_secret(url: str) -> None:
+    async with running(url, OLD) as before:
+        await plant(before, range(3))
+        async with before.staff.write() as session:
+            await session.execute(text("UPDATE webhook_endpoints SET secret = ''"))
+    async with running(url, NEW, OLD) as both:
+        await rotate_secrets(both.staff, SellingBase.metadata)
+        counts = await count_secrets(both.staff, SellingBase.metadata)
+    assert counts.columns["webhook_endpoints.secret"].values == 0
+    assert counts.columns["webhook_endpoints.old_secret"].values == 1
+    assert (counts.older, counts.unreadable) == (0, 0)
+
+
 @pytest.mark.parametrize("base", [SellingBase, ResellingBase])
 def test_every_column_of_bytes_is_declared_encrypted_or_a_hash(base: Any) -> None:
     metadata: MetaData = base.metadata
