@@ -10,7 +10,7 @@ UV := $(BIN)/uv
 TEST_ARGS ?= -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up down demo test check format bench clean lock wheelhouse
+.PHONY: help venv up down demo test check format bench audit licences secrets sbom clean lock wheelhouse
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -40,6 +40,18 @@ format: $(STAMP) ## Let ruff sort and lay out the code
 
 bench: $(STAMP) ## Measure: event latency and orders per second, beside their floor
 	$(BIN)/python -m bench
+
+audit: $(STAMP) ## Ask which packages of the lock have known holes (needs the network)
+	$(BIN)/python -m local_stack.supply audit
+
+licences: $(STAMP) ## Show the licences of what runs; fail where one doesn't fit
+	$(BIN)/python -m local_stack.supply licences
+
+secrets: $(STAMP) ## Look for secrets in the repository that aren't in .secrets.baseline
+	$(BIN)/python -m local_stack.supply secrets
+
+sbom: $(STAMP) ## Write the bill of materials of what runs: .tandem/sbom.json
+	$(BIN)/python -m local_stack.supply sbom
 
 clean: ## Stop the pair, remove what was built; the data of `make up` (.tandem) stay
 	@if [ -x $(BIN)/tandem ] && [ -d .tandem ]; then $(BIN)/tandem down; fi
