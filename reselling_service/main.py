@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 
 import reselling_service.clients.routes as clients
 import reselling_service.commands.routes as commands
+import reselling_service.desk.routes as desk
 import reselling_service.ledger.routes as ledger
 import reselling_service.orders.routes as orders
 import reselling_service.reconciliation.routes as reconciliation
@@ -20,6 +21,7 @@ import reselling_service.staff.routes as staff
 import reselling_service.sync.routes as sync
 import reselling_service.tariffs.routes as tariffs
 from reselling_service.database import TENANT_SETTING, ResellingRuntime, RuntimeDep
+from reselling_service.desk.queries import count_desk
 from reselling_service.ledger.models import BOOKS
 from reselling_service.reconciliation.models import DESK
 from reselling_service.sellers.client import open_line
@@ -31,6 +33,7 @@ from shared.contract.basics import CurrencyCode, Edition, Output
 from shared.contract.problems import UNAUTHORIZED
 from shared.kit.bookkeeping import check_currency
 from shared.kit.db import ReadSession
+from shared.kit.desk.gauges import desk_gauges
 from shared.kit.people.errors import SECOND_FACTOR_ENROLMENT
 from shared.kit.principals import ClientId
 from shared.kit.problems import declare
@@ -74,6 +77,7 @@ TAGS = [
         "name": "reconciliation",
         "description": "What differs between us and sellers, and what is done about it.",
     },
+    {"name": "desk", "description": "What needs a person, and the trail over both sides."},
     {"name": "sandbox", "description": "Moves the clock on, where the settings allow it."},
     {"name": "health", "description": "For load balancers and monitoring."},
 ]
@@ -108,6 +112,7 @@ _ROOMS_OF_STAFF = (
     services,
     commands,
     reconciliation,
+    desk,
 )
 _ROOMS_OF_CLIENTS = (clients, tariffs, ledger, orders, services)
 
@@ -138,6 +143,7 @@ def create_app(settings: ResellingSettings | None = None) -> FastAPI:
         ready=ready_check(runtime.staff, migrations=MIGRATIONS),
         max_body_bytes=settings.max_body_bytes,
         problems_by_scheme={"staff_session": [SECOND_FACTOR_ENROLMENT]},
+        refresh_gauges=desk_gauges(runtime.staff, count_desk),
     )
     app.state.runtime = runtime
     app.state.resolve_client = clients.resolve_client

@@ -6,6 +6,7 @@ Started by `python -m reselling_service.worker`; as many of them as wanted.
 import asyncio
 
 import reselling_service.commands.tasks as commands
+import reselling_service.desk.tasks as desk
 import reselling_service.reconciliation.tasks as reconciliation
 import reselling_service.sellers.tasks as sellers
 import reselling_service.services.tasks as services
@@ -20,7 +21,7 @@ from shared.kit.serving import run_worker
 from shared.kit.telemetry import configure_logging
 from shared.kit.tracing import start_tracing
 
-_ROOMS = (sellers, commands, services, reconciliation)
+_ROOMS = (sellers, commands, services, reconciliation, desk)
 
 
 def all_tasks(runtime: ResellingRuntime) -> list[Task]:

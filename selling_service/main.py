@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI
 from selling_service.catalog import routes as catalog
 from selling_service.database import TENANT_SETTING, RuntimeDep
 from selling_service.desk import routes as desk
+from selling_service.desk.queries import count_desk
 from selling_service.events import routes as events
 from selling_service.ledger import routes as ledger
 from selling_service.ledger.models import BOOKS
@@ -38,6 +39,7 @@ from shared.contract.problems import (
     UNAUTHORIZED,
 )
 from shared.kit.bookkeeping import check_currency
+from shared.kit.desk.gauges import desk_gauges
 from shared.kit.people.errors import SECOND_FACTOR_ENROLMENT
 from shared.kit.problems import declare
 from shared.kit.readiness import ready_check
@@ -195,6 +197,7 @@ def create_app(settings: SellingSettings | None = None) -> FastAPI:
         ready=ready_check(runtime.staff, migrations=MIGRATIONS),
         max_body_bytes=settings.max_body_bytes,
         problems_by_scheme={"staff_session": [SECOND_FACTOR_ENROLMENT]},
+        refresh_gauges=desk_gauges(runtime.staff, count_desk),
         told_problems=(PLATFORM_FULL, PLATFORM_REFUSED, GIVEN_UP),
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import column, select, table
 
 from reselling_service.commands.models import Attempt, Command
 from reselling_service.commands.rules import CommandStatus
@@ -12,6 +12,9 @@ from reselling_service.sellers.models import Seller
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.people import StaffPrincipal
 from shared.kit.problems import not_found
+
+# The room of services lies above this one; of a service only this is asked.
+_SERVICES = table("services", column("id"), column("parked_at"))
 
 
 async def list_commands(
@@ -65,6 +68,12 @@ async def lock_command(session: WriteSession, *, command_id: UUID) -> Command:
             Command, command_id, populate_existing=True, with_for_update={"key_share": True}
         )
     )
+
+
+async def is_parked(session: ReadSession, *, service_id: UUID) -> bool:
+    """Whether a command's service is set aside for its books."""
+    statement = select(_SERVICES.c.parked_at).where(_SERVICES.c.id == service_id)
+    return await session.scalar(statement) is not None
 
 
 async def list_overdue(session: ReadSession, *, now: datetime, limit: int) -> Sequence[Command]:

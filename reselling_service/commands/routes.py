@@ -5,22 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from reselling_service.commands.actions import (
-    CANCEL_JOB,
-    LOOK_UP_JOB,
-    cancel_unsent,
-    tell,
-    wake,
-    wish_job,
-)
+from reselling_service.commands.actions import handling as actions
 from reselling_service.commands.errors import COMMAND_SETTLED
-from reselling_service.commands.models import Command
-from reselling_service.commands.queries import (
-    get_command,
-    list_attempts,
-    list_commands,
-    lock_command,
-)
+from reselling_service.commands.queries import get_command, list_attempts, list_commands
 from reselling_service.commands.rules import CommandStatus
 from reselling_service.commands.schemas import (
     CommandDetail,
@@ -29,13 +16,13 @@ from reselling_service.commands.schemas import (
     command_view,
 )
 from reselling_service.database import StaffRead, StaffWrite
-from reselling_service.staff.actions import audit
 from reselling_service.staff.routes import AnyStaff, OperatorStaff
 from shared.contract.basics import Page
 from shared.contract.problems import CURSOR_INVALID, INVALID_REQUEST, NOT_FOUND, UNAUTHORIZED
+from shared.kit.desk import NOT_GIVEN_UP
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
 from shared.kit.people.errors import ROLE_REQUIRED
-from shared.kit.problems import ProblemError, declare
+from shared.kit.problems import declare
 
 _router = APIRouter(prefix="/commands", tags=["commands"])
 staff_routers = [_router]
@@ -95,50 +82,21 @@ async def retry_command(
 
     An earlier command of the same service goes first.
     """
-    row = await _lock_open(session, command_id)
-    if row.state == CommandStatus.ACCEPTED:
-        await wish_job(session, LOOK_UP_JOB, row)
-    elif row.state == CommandStatus.CANCELLING:
-        await wish_job(session, CANCEL_JOB, row)
-    else:
-        await wake(session, row)
-    await audit(session, staff, "command.retry", object_type="command", object_id=command_id)
-    return command_view(row)
+    return command_view(await actions.retry_command(session, staff, command_id=command_id))
 
 
 @_router.post(
     "/{command_id}/cancel",
     status_code=202,
     summary="Cancel",
-    responses=declare(*_ASKED, NOT_FOUND, COMMAND_SETTLED),
+    responses=declare(*_ASKED, NOT_FOUND, COMMAND_SETTLED, NOT_GIVEN_UP),
 )
 async def cancel_command(
     session: StaffWrite, staff: OperatorStaff, command_id: CommandId
 ) -> CommandView:
     """One that was never sent is cancelled here; any other by the seller, if it still can.
 
-    The client's money is given back once that is certain.
+    The client's money is given back once that is certain. Suspensions and terminations are never
+    cancelled.
     """
-    row = await _lock_open(session, command_id)
-    before = {"state": row.state}
-    if await cancel_unsent(session, row):
-        await tell(session, row)
-    else:
-        await wish_job(session, CANCEL_JOB, row)
-    await audit(
-        session,
-        staff,
-        "command.cancel",
-        object_type="command",
-        object_id=command_id,
-        before=before,
-        after={"state": row.state},
-    )
-    return command_view(row)
-
-
-async def _lock_open(session: StaffWrite, command_id: UUID) -> Command:
-    row = await lock_command(session, command_id=command_id)
-    if row.settled_at is not None:
-        raise ProblemError(COMMAND_SETTLED, f"It has ended as {row.state}. Make a new one.")
-    return row
+    return command_view(await actions.cancel_command(session, staff, command_id=command_id))

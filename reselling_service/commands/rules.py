@@ -79,6 +79,8 @@ _MAY_ARRIVE_LATER = frozenset(
     }
 )
 
+# Sent until they arrive, also while their service is parked: a VM that must not run never does.
+NEVER_GIVEN_UP = frozenset({CommandKind.SUSPEND, CommandKind.TERMINATE})
 # Jobs of commands outlive every outage: the number is the largest that the column holds.
 NO_LIMIT = 2**31 - 1
 LOOK_UP_AFTER = timedelta(minutes=2)

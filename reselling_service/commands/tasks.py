@@ -15,6 +15,7 @@ from reselling_service.commands import actions, queries
 from reselling_service.commands.actions import CANCEL_JOB, FORWARD_JOB, LOOK_UP_JOB
 from reselling_service.commands.models import Command
 from reselling_service.commands.rules import (
+    NEVER_GIVEN_UP,
     WATCH_EVERY,
     CommandStatus,
     back_off,
@@ -42,11 +43,12 @@ from reselling_service.sellers.rules import blames_link
 from shared.contract.operations import CommandRecord
 from shared.contract.problems import COMMAND_CANCELLED
 from shared.kit.db import WriteSession
-from shared.kit.jobs import Completion, Job, Retry, Setback, Task
+from shared.kit.jobs import Completion, Job, Retry, SetAside, Setback, Task
 from shared.kit.problems import ProblemError
 
 _BATCH = 500
 _CANCEL_PAUSE = 2.0
+_PARKED = "its service is parked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +62,10 @@ class _Go:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wait:
-    """Not now: why, and for how many seconds."""
+    """Not now: why, and for how many seconds (None: until somebody brings it back)."""
 
     reason: str
-    seconds: float
+    seconds: float | None
 
 
 class Unanswered(Retry):
@@ -116,6 +118,11 @@ async def _begin_sending(
     if command.deadline_at is not None and command.deadline_at <= session.clock.now():
         await actions.wish_job(session, CANCEL_JOB, command)
         return _Wait(reason="its deadline is over", seconds=_CANCEL_PAUSE)
+    if command.kind not in NEVER_GIVEN_UP and await queries.is_parked(
+        session, service_id=command.service_id
+    ):
+        await actions.wait_until(session, command.id, None)
+        return _Wait(reason=_PARKED, seconds=None)
     access = await find_access(session, seller_id=command.seller_id)
     wait = await _blocked(session, runtime, access)
     if wait is None:
@@ -318,6 +325,8 @@ async def _blocked(
 
 def _go_or_wait(start: _Go | _Wait | None) -> _Go | None:
     if isinstance(start, _Wait):
+        if start.seconds is None:
+            raise SetAside(start.reason)
         raise Retry(start.reason, after=start.seconds, counted=False)
     return start
 

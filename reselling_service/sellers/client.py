@@ -7,19 +7,17 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import httpx
-from pydantic import BaseModel, ValidationError
 
 from reselling_service.database import ResellingRuntime
 from reselling_service.sellers.errors import NOT_A_SELLER, SELLER_UNREACHABLE, SellerProblem
 from reselling_service.sellers.rules import (
     LONGEST_RETRY_AFTER,
     Accepted,
+    Answer,
     CancelReply,
     Heartbeat,
     NotCancellable,
@@ -27,6 +25,7 @@ from reselling_service.sellers.rules import (
     Refused,
     Remembered,
     Reply,
+    Shape,
     SSELines,
     is_final,
     problem_of,
@@ -39,10 +38,9 @@ from shared.contract.problems import (
     COMMAND_NOT_CANCELLABLE,
     NOT_FOUND,
     WEBHOOK_EXISTS,
-    WIRE_PROBLEMS,
-    Problem,
 )
 from shared.contract.services import InventoryPage, ServiceView
+from shared.contract.trail import Trail
 from shared.contract.webhooks import (
     NewWebhookEndpoint,
     WebhookEndpoint,
@@ -71,31 +69,6 @@ LONGEST_BODY = 16 * 2**20
 LONGEST_EVENT = 2**20
 MOST_CONNECTIONS = 200
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-Shape = TypeVar("Shape", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-    retry_after: float | None
-
-    def read(self, shape: type[Shape]) -> Shape | None:
-        try:
-            return shape.model_validate_json(self.body)
-        except ValidationError:
-            return None
-
-    @property
-    def problem(self) -> Problem | None:
-        found = self.read(Problem)
-        return found if found is not None and found.code in WIRE_PROBLEMS else None
-
-    @property
-    def succeeded(self) -> bool:
-        return 200 <= self.status < 300  # noqa: PLR2004 - the class of statuses that say yes
 
 
 class Line:
@@ -200,6 +173,10 @@ class SellerClient:
     async def command(self, command_id: UUID) -> CommandRecord | None:
         """What became of a command; None where it never arrived."""
         return await self._find(CommandRecord, f"/commands/{command_id}")
+
+    async def trail(self, trace_id: str) -> Trail | None:
+        """What the seller knows of a trace, or None where it knows nothing."""
+        return await self._find(Trail, f"/trail/{trace_id}")
 
     async def send(
         self, *, path: str, body: bytes, command_id: UUID, traceparent: str | None
@@ -315,7 +292,7 @@ class SellerClient:
         body: bytes | None = None,
         seconds: float | None = None,
         trace: str | None = None,
-    ) -> _Answer | Nothing:
+    ) -> Answer | Nothing:
         seconds = seconds or self._line.timeout_seconds
         try:
             # The transport bounds each read; only this bounds a body that drips.
@@ -346,12 +323,12 @@ class SellerClient:
             **more,
         }
 
-    def _answer(self, response: httpx.Response, body: bytes) -> _Answer:
+    def _answer(self, response: httpx.Response, body: bytes) -> Answer:
         now = self._line.clock.now()
         wait = retry_after_seconds(
             response.headers.get("retry-after"), now=now, longest=LONGEST_RETRY_AFTER
         )
-        return _Answer(
+        return Answer(
             status=response.status_code, headers=response.headers, body=body, retry_after=wait
         )
 
@@ -365,7 +342,7 @@ async def _limited(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _shaped(shape: type[Shape], answer: _Answer | Nothing) -> Shape:
+def _shaped(shape: type[Shape], answer: Answer | Nothing) -> Shape:
     """The answer in its shape. Raises SellerProblem where it is none of that."""
     if isinstance(answer, Nothing):
         raise problem_of(answer)
@@ -375,7 +352,7 @@ def _shaped(shape: type[Shape], answer: _Answer | Nothing) -> Shape:
     return found
 
 
-def _nothing(answer: _Answer) -> Nothing:
+def _nothing(answer: Answer) -> Nothing:
     problem = answer.problem
     if problem is not None and not answer.succeeded:
         reason = f"{answer.status} {problem.code}: {problem.title}"

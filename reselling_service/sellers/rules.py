@@ -4,11 +4,15 @@ Knows status codes and our catalogue; speaks no HTTP and keeps no state.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
 
 from reselling_service.sellers.errors import (
     NOT_A_SELLER,
@@ -33,7 +37,36 @@ _SAYS_NOTHING = frozenset({401, 403, 408, 425, 429})
 # The seller is well and has understood us; it only won't do this, or not now.
 _LINK_IS_WELL = frozenset({408, 425, 429})
 _KEY_CODES = frozenset({"unauthorized", "address_not_allowed", "certificate_required"})
+Shape = TypeVar("Shape", bound=BaseModel)
 _HOST = re.compile(r"^[A-Za-z0-9.\-:\[\]]+$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back of a call, whatever it was: the body is bytes, and read only as a shape."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    retry_after: float | None
+
+    def read(self, shape: type[Shape]) -> Shape | None:
+        """Read the body as this shape; None where it isn't one."""
+        try:
+            return shape.model_validate_json(self.body)
+        except ValidationError:
+            return None
+
+    @property
+    def problem(self) -> Problem | None:
+        """The problem of our catalogue that it is; None where it is none."""
+        found = self.read(Problem)
+        return found if found is not None and found.code in WIRE_PROBLEMS else None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it says yes."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - the class of statuses that say yes
 
 
 class Circuit(StrEnum):

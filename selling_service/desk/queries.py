@@ -20,7 +20,7 @@ from shared.kit.desk import Place
 # How long what has ended as failed stays on the desk, unless somebody dismisses it.
 KEPT_ENDS = timedelta(days=30)
 
-_DESK = text("""
+_FOUND = """
 WITH found AS (
     SELECT 'operation' AS kind, o.id, coalesce(o.started_at, o.created_at) AS since,
            CASE WHEN o.state = 'failed' THEN 'failed' WHEN j.state = 'dead' THEN 'stopped'
@@ -44,6 +44,9 @@ WITH found AS (
            substr(j.traceparent, 4, 32), NULL
     FROM jobs j WHERE j.state = 'dead' AND j.kind <> 'operation'
 )
+"""
+_DESK = text(f"""
+{_FOUND}
 SELECT found.*, h.amount AS hold_amount, h.state AS hold_state, b.currency,
        c.holder_id, c.note, c.handed_at, p.name AS holder_name, n.name AS partner_name
 FROM found
@@ -63,7 +66,14 @@ WHERE (found.state <> 'failed' OR c.dismissed_at IS NULL)
        OR (found.since, found.id) > (:after_since, cast(:after_id AS uuid)))
 ORDER BY found.since, found.id
 LIMIT :limit
-""")
+""")  # noqa: S608 - all parts are written here
+_COUNT = text(f"""
+{_FOUND}
+SELECT found.kind, found.state, count(*)
+FROM found LEFT JOIN desk_cases c ON c.kind = found.kind AND c.object_id = found.id
+WHERE found.state <> 'failed' OR c.dismissed_at IS NULL
+GROUP BY found.kind, found.state
+""")  # noqa: S608 - all parts are written here
 
 # Only the staff's login may read the audit; and what a job or a platform says is for staff.
 _FOR_STAFF = """
@@ -215,6 +225,14 @@ async def list_desk(
         "limit": limit + 1,
     }
     return (await session.execute(_DESK, values)).all()
+
+
+async def count_desk(session: ReadSession) -> list[tuple[str, str, int]]:
+    """How many things need a person, by kind and state."""
+    now = session.clock.now()
+    values = {"ended_since": now - KEPT_ENDS}
+    rows = await session.execute(_COUNT, values)
+    return [(kind, state, number) for kind, state, number in rows]
 
 
 async def find_trail(session: ReadSession, partner_id: UUID | None, *, trace_id: str) -> Trail:

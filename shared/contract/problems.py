@@ -146,6 +146,7 @@ PLATFORM_FULL = ProblemType("platform_full", 409, "The platform turned out to be
 PLATFORM_REFUSED = ProblemType("platform_refused", 409, "The platform refused for good")
 GIVEN_UP = ProblemType("given_up", 409, "The provider has given it up")
 
+# A new code also gets plain words for the reseller's staff, in `reselling_service/desk/rules.py`.
 WIRE_PROBLEMS: dict[str, ProblemType] = {
     value.code: value for value in list(globals().values()) if isinstance(value, ProblemType)
 }

@@ -185,11 +185,13 @@ def create_api(
     max_body_bytes: int,
     told_problems: Sequence[ProblemType] = (),
     problems_by_scheme: Mapping[str, Sequence[ProblemType]] = MappingProxyType({}),
+    refresh_gauges: Callable[[], Awaitable[None]] | None = None,
 ) -> FastAPI:
     """The application with its routers, `/healthz`, `/readyz`, `/metrics` and the pages for people.
 
     `told_problems` are those that bodies tell of, besides what the routes declare;
-    `problems_by_scheme` those that every route with these credentials may answer.
+    `problems_by_scheme` those that every route with these credentials may answer. `refresh_gauges`
+    counts anew what `/metrics` shows of the database.
     """
     app = API(
         title=title,
@@ -208,7 +210,7 @@ def create_api(
     app.add_exception_handler(catalogue.METHOD_NOT_ALLOWED.status, _wrong_method)
     for router in routers:
         app.include_router(router, responses=_FROM_EVERY_ROUTE)
-    app.include_router(_operations(ready), responses=_FROM_THE_EDGE)
+    app.include_router(_operations(ready, refresh_gauges), responses=_FROM_THE_EDGE)
     install_pages(app)
     # Set when the process is told to stop: first it is no longer ready, then endless answers end.
     app.state.draining = asyncio.Event()
@@ -229,7 +231,9 @@ async def _wrong_method(request: Request, error: Exception) -> Response:
     )
 
 
-def _operations(ready: ReadyCheck) -> APIRouter:
+def _operations(
+    ready: ReadyCheck, refresh_gauges: Callable[[], Awaitable[None]] | None
+) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.head("/healthz", include_in_schema=False)
@@ -258,6 +262,8 @@ def _operations(ready: ReadyCheck) -> APIRouter:
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     async def metrics() -> Response:
+        if refresh_gauges is not None:
+            await refresh_gauges()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router

@@ -55,6 +55,7 @@ class ResellingWorld(World):
             self._stand_by(label)
         services = some_of(staff.every("/staff/v1/services"), turn=self.turn)
         commands = staff.get("/staff/v1/commands", limit=3)["items"]
+        failed = self._failed() if "/desk" in label else []
         for_client = "/client/" in label
         buys = for_client or "/orders" in label or "/quotes" in label
         self.values = {
@@ -81,6 +82,10 @@ class ResellingWorld(World):
             "new_password": [PASSWORD],
             "current": [self.leaver.password],
             "new": [self.leaver.password],
+            "trace_id": [row["traceparent"].split("-")[1] for row in commands],
+            "kind": ["command"] if failed else [],
+            "item_id": failed,
+            "to": [self.someone["id"]],
         }
 
     def _differences(self, label: str, services: list[JSON]) -> list[str]:
@@ -89,6 +94,19 @@ class ResellingWorld(World):
             return []
         url, refs = self.stack.reselling_database, {"service": services[0]["id"]}
         return [make_difference(url, "cancelled_but_lives", refs=refs, evidence={})]
+
+    def _failed(self) -> list[str]:
+        """Commands that have failed at the seller, which are on the desk."""
+        behaviour = "/admin/v1/platforms/simulated/behaviour"
+        self.stack.admin.put(behaviour, {"faults": {"create_vm": {"kind": "refused"}}})
+        for _ in range(FOR_A_CHANGE):
+            self.stack.order(self.client, self.shop)
+        wanted = {"state": "failed", "seller_id": self.shop.seller["id"]}
+        found = self.stack.wait_until(
+            lambda: self.stack.staff.get("/staff/v1/desk", **wanted)["items"], what="a failure"
+        )
+        self.stack.admin.put(behaviour, {})
+        return [item["id"] for item in found]
 
     def log_in(self, below: str) -> str:
         token = session_of(self.base_url + below, *self._login(below))

@@ -31,6 +31,10 @@ OUT_OF_REACH = {
     # Need a command that a seller leaves without an answer: tests/reselling/commands.
     "POST /staff/v1/commands/{command_id}/retry",
     "POST /staff/v1/commands/{command_id}/cancel",
+    # Need what waits or is parked: tests/reselling/desk.
+    "POST /staff/v1/desk/{kind}/{item_id}/retry",
+    "POST /staff/v1/desk/{kind}/{item_id}/give-up",
+    "POST /staff/v1/desk/{kind}/{item_id}/unpark",
 }
 
 

@@ -1,11 +1,11 @@
 """Makes commands and keeps account of their attempts. What is sent never changes."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from reselling_service.commands.actions.moving import move
 from reselling_service.commands.models import Attempt, Command
@@ -26,6 +26,8 @@ from shared.kit.telemetry import SpanKind, in_span
 FORWARD_JOB = "forward"
 CANCEL_JOB = "cancel_command"
 LOOK_UP_JOB = "look_up"
+KEPT_ATTEMPTS = timedelta(days=90)
+_AT_ONCE = 5_000
 _SENDABLE = (CommandStatus.QUEUED, CommandStatus.UNANSWERED)
 
 
@@ -104,8 +106,21 @@ async def record_attempt(session: WriteSession, command: Command, **found: objec
     await session.execute(insert(Attempt).values(row))
 
 
-async def wait_until(session: WriteSession, command_id: UUID, at: datetime) -> None:
-    """Note when the command is tried, or asked about, again."""
+async def prune_attempts(session: WriteSession, *, before: datetime) -> int:
+    """Delete sendings from before then of commands that have ended, some thousands; how many."""
+    old = (
+        select(Attempt.id)
+        .join(Command, Command.id == Attempt.command_id)
+        .where(Attempt.at < before, Command.settled_at.is_not(None))
+        .limit(_AT_ONCE)
+    )
+    gone = delete(Attempt).where(Attempt.id.in_(old)).returning(Attempt.id)
+    found: list[UUID] = list((await session.scalars(gone)).all())
+    return len(found)
+
+
+async def wait_until(session: WriteSession, command_id: UUID, at: datetime | None) -> None:
+    """Note when the command is tried, or asked about, again; None: not by itself."""
     await session.execute(
         update(Command)
         .where(Command.id == command_id, Command.settled_at.is_(None))
@@ -116,6 +131,7 @@ async def wait_until(session: WriteSession, command_id: UUID, at: datetime) -> N
 
 async def wake(session: WriteSession, command: Command) -> None:
     """Have a command sent now, and not when its back-off is over."""
+    await wait_until(session, command.id, session.clock.now())
     await _plan(
         session,
         command.id,

@@ -104,6 +104,14 @@ async def note_failure(
     row.link_problem = reason
 
 
+async def hurry(session: WriteSession, *, seller_id: UUID) -> None:
+    """Let the next call go out as the probe now, and what waits for the seller with it."""
+    row = await lock_seller(session, seller_id=seller_id)
+    if row.retry_after is not None:
+        row.retry_after = session.clock.now()
+    await wake_waiting(session, seller_id=seller_id)
+
+
 async def wake_waiting(session: WriteSession, *, seller_id: UUID) -> None:
     """Have the commands that wait for this seller sent soon; the room of commands has the task."""
     await enqueue(

@@ -20,13 +20,14 @@ from reselling_service.services.rules import (
     renewal_times,
 )
 from shared.contract.basics import CommandKind, Money
-from shared.contract.problems import INSUFFICIENT_BALANCE
+from shared.contract.problems import INSUFFICIENT_BALANCE, PARKED
 from shared.contract.services import RenewRequest
 from shared.kit.db import WriteSession
 from shared.kit.jobs import cancel_jobs, enqueue
 from shared.kit.problems import ProblemError
 
 RENEW_JOB = "renew"
+_SOLVED_BY_PEOPLE = {INSUFFICIENT_BALANCE: BALANCE_TOO_LOW, PARKED: PARKED.code}
 _ITSELF = Asker(side=Side.STAFF, name="auto_renew")
 
 
@@ -118,9 +119,9 @@ async def renew_itself(session: WriteSession, service: Service) -> None:
         async with session.begin_nested():
             await _ask(session, service, _ITSELF, paid_until)
     except ProblemError as problem:
-        if problem.type is not INSUFFICIENT_BALANCE:
+        if problem.type not in _SOLVED_BY_PEOPLE:
             raise
-        await note_problem(session, service, code=BALANCE_TOO_LOW)
+        await note_problem(session, service, code=_SOLVED_BY_PEOPLE[problem.type])
 
 
 async def note_problem(

@@ -7,12 +7,14 @@ from uuid import UUID
 
 from reselling_service.commands.actions import send_command
 from reselling_service.commands.models import Command
+from reselling_service.commands.rules import NEVER_GIVEN_UP
 from reselling_service.ledger.models import BOOKS
 from reselling_service.services import queries
 from reselling_service.services.errors import NOT_IN_THIS_STATE
 from reselling_service.services.models import Service
 from reselling_service.services.rules import GONE, LIVE, Asker, Life
 from shared.contract.basics import CommandKind, Input, ServiceState
+from shared.contract.problems import PARKED
 from shared.kit.bookkeeping import Posting
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.problems import ProblemError
@@ -30,8 +32,11 @@ async def send(
 ) -> Command:
     """Make a command of a locked service; with `price`, that much of the client's money is held.
 
-    Raises `insufficient_balance`: the caller's transaction or savepoint must end with it.
+    Raises `insufficient_balance`, `parked`: the caller's transaction or savepoint must end with it.
     """
+    if service.parked_at is not None and kind not in NEVER_GIVEN_UP:
+        detail = "Our staff look at the books of this service; it can only be suspended or ended."
+        raise ProblemError(PARKED, detail)
     await session.flush()
     command = await send_command(
         session,

@@ -22,6 +22,7 @@ from shared.contract.problems import (
     INSUFFICIENT_BALANCE,
     INVALID_REQUEST,
     NOT_FOUND,
+    PARKED,
 )
 from shared.kit.db import WriteSession
 from shared.kit.people.errors import FOR_EVERY_ROUTE, WITH_BODY
@@ -29,7 +30,7 @@ from shared.kit.people.errors import FOR_EVERY_ROUTE, WITH_BODY
 ServiceId = Annotated[UUID, Path(description="Id of the service.")]
 Wish = Callable[[Service, Asker], Awaitable[None]]
 ONE = (*FOR_EVERY_ROUTE, NOT_FOUND, INVALID_REQUEST)
-WISH = (*ONE, *WITH_BODY, NOT_IN_THIS_STATE)
+WISH = (*ONE, *WITH_BODY, NOT_IN_THIS_STATE, PARKED)
 RESTORES = (NOT_YOURS_TO_RESTORE, RENEWAL_NEEDED, INSUFFICIENT_BALANCE)
 RENEWS = (PAID_UNTIL_MOVED, INSUFFICIENT_BALANCE)
 

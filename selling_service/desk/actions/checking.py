@@ -3,7 +3,6 @@
 Everything else goes on: one broken account must not stop the others.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -15,26 +14,25 @@ from selling_service.desk.rules import DeskKind
 from selling_service.ledger.models import BOOKS
 from selling_service.services.actions.parking import park_service, unpark_service
 from selling_service.staff.actions import audit
-from shared.kit.bookkeeping.faults import Finding
+from shared.kit.bookkeeping.faults import Faults, Finding, by_subject, evidence_of
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.desk import NOT_PARKED, STILL_WRONG, find_settled, settle_by_hand
 from shared.kit.people import StaffPrincipal, Unattended
 from shared.kit.problems import ProblemError
 
 _log = structlog.get_logger(__name__)
-Faults = dict[tuple[DeskKind, UUID], list[Finding]]
 
 
 async def find_wrong(session: ReadSession) -> Faults:
     """What contradicts itself, by what is to be parked, but for what people have made good."""
     accounts = await queries.find_wrong_accounts(session, None)
     services = await queries.find_wrong_services(session)
-    found = _sorted_out([*accounts, *services])
+    found = by_subject([*accounts, *services])
     settled = await find_settled(session, DeskCase, [key[1] for key in found])
     return {
         key: findings
         for key, findings in found.items()
-        if (key[0], key[1], _evidence(findings)) not in settled
+        if (key[0], key[1], evidence_of(findings)) not in settled
     }
 
 
@@ -42,8 +40,8 @@ async def check_money(session: WriteSession, found: Faults) -> int:
     """Park what was found; how many weren't parked before."""
     parked = 0
     for (kind, object_id), findings in sorted(found.items()):
-        code, detail = findings[0].fault, _evidence(findings)
-        if kind is DeskKind.SERVICE:
+        code, detail = findings[0].fault, evidence_of(findings)
+        if kind == DeskKind.SERVICE:
             new = await park_service(session, service_id=object_id, code=code, detail=detail)
             news = new is not None
         else:
@@ -81,7 +79,7 @@ async def unpark(
         detail = "Its books still don't agree; see blockers. Correct them, or say settled_by_hand."
         blockers = [{"code": item.fault, "detail": item.evidence} for item in findings]
         raise ProblemError(STILL_WRONG, detail, blockers=blockers)
-    evidence = _evidence(findings) if findings else None
+    evidence = evidence_of(findings) if findings else None
     await settle_by_hand(session, DeskCase, kind=kind, object_id=item_id, evidence=evidence)
     if kind is DeskKind.SERVICE:
         done = await unpark_service(session, staff, service_id=item_id, reason=reason)
@@ -98,20 +96,6 @@ async def _look_again(session: ReadSession, kind: DeskKind, item_id: UUID) -> Se
     if kind is DeskKind.ACCOUNT:
         return await queries.find_wrong_accounts(session, item_id)
     raise ProblemError(NOT_PARKED, "Only services and accounts are parked.")
-
-
-def _sorted_out(findings: Sequence[Finding]) -> Faults:
-    found: Faults = defaultdict(list)
-    for item in findings:
-        if item.service_id is not None:
-            found[DeskKind.SERVICE, item.service_id].append(item)
-        else:
-            found[DeskKind.ACCOUNT, item.owner].append(item)
-    return found
-
-
-def _evidence(findings: Sequence[Finding]) -> str:
-    return "; ".join(sorted(item.evidence for item in findings))[:1000]
 
 
 async def _audit(

@@ -3,12 +3,14 @@
 from typing import Any
 from uuid import UUID
 
+from selling_service.database import Job
 from selling_service.desk.models import DeskCase
 from selling_service.desk.queries import DeskFilter, list_desk
 from selling_service.desk.rules import DeskKind, actions_of
 from selling_service.services.actions.staff import give_up_operation, retry_operation
 from selling_service.staff.actions import audit
 from selling_service.staff.models import PEOPLE
+from selling_service.staff.rules import KEPT_JOBS
 from shared.contract.problems import ProblemType
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.desk import (
@@ -19,8 +21,8 @@ from shared.kit.desk import (
     dismiss,
     hand_over,
 )
-from shared.kit.jobs import cancel_jobs, revive_jobs
 from shared.kit.people import StaffPrincipal
+from shared.kit.people.stuck_jobs import discard, revive
 from shared.kit.problems import ProblemError, not_found
 
 _INSTEAD: dict[Action, ProblemType] = {
@@ -46,7 +48,7 @@ async def retry(
     if kind is DeskKind.OPERATION:
         await retry_operation(session, staff, operation_id=item_id, reason=reason)
         return
-    await revive_jobs(session, ids=[_job_id(item_id)])
+    await revive(session, PEOPLE, staff, Job, job_id=_job_id(item_id))
     await _audit(session, staff, "job.retry", (kind, item_id), reason=reason)
 
 
@@ -54,12 +56,19 @@ async def give_up(
     session: WriteSession, staff: StaffPrincipal, *, kind: DeskKind, item_id: UUID, reason: str
 ) -> None:
     """End what waits; the money goes back on both sides. Raises `not_found`, `not_given_up`."""
-    row = await _check(session, kind, item_id, Action.GIVE_UP)
+    await _check(session, kind, item_id, Action.GIVE_UP)
     if kind is DeskKind.OPERATION:
         await give_up_operation(session, staff, operation_id=item_id, reason=reason)
         return
-    await cancel_jobs(session, ids=[_job_id(item_id)])
-    await _audit(session, staff, "job.give_up", (kind, item_id), reason=reason, what=row.what)
+    await discard(
+        session,
+        PEOPLE,
+        staff,
+        Job,
+        job_id=_job_id(item_id),
+        reason=reason,
+        kept=KEPT_JOBS,
+    )
 
 
 async def hand_over_item(

@@ -28,6 +28,7 @@ from shared.kit.desk import (
     read_place,
     write_place,
 )
+from shared.kit.jobs.dead import JOB_IS_KEPT, JOB_NOT_STUCK
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit
 from shared.kit.people.errors import FOR_SOME_ROLES, WITH_BODY
 from shared.kit.problems import declare
@@ -82,7 +83,7 @@ async def get_desk_item(
     "/{kind}/{item_id}/retry",
     status_code=204,
     summary="Try it again now",
-    responses=declare(*_ACTION, NOT_RETRYABLE, OPERATION_NOT_RETRYABLE),
+    responses=declare(*_ACTION, NOT_RETRYABLE, OPERATION_NOT_RETRYABLE, JOB_NOT_STUCK),
 )
 async def retry_desk_item(
     staff: OperatorStaff, session: StaffWrite, kind: DeskKind, item_id: ItemId, body: DeskReason
@@ -98,7 +99,7 @@ async def retry_desk_item(
     description="An operation ends as failed: its money is released here, and at the reseller by "
     "the event that tells it. Suspensions and terminations are never given up. A dead job is "
     "removed.",
-    responses=declare(*_ACTION, NOT_GIVEN_UP),
+    responses=declare(*_ACTION, NOT_GIVEN_UP, JOB_NOT_STUCK, JOB_IS_KEPT),
 )
 async def give_up_desk_item(
     staff: OperatorStaff, session: StaffWrite, kind: DeskKind, item_id: ItemId, body: DeskReason

@@ -4,7 +4,8 @@ Every statement sees one snapshot, in which a posting and its balance, a hold an
 committed together: what it finds is wrong, not under way.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -89,3 +90,20 @@ async def find_faults(
         )
         for row in rows
     ]
+
+
+Faults = dict[tuple[str, UUID], list[Finding]]
+
+
+def by_subject(findings: Iterable[Finding]) -> Faults:
+    """What is to be parked for which findings: (`service` or `account`, id)."""
+    found: Faults = defaultdict(list)
+    for item in findings:
+        kind = "account" if item.service_id is None else "service"
+        found[kind, item.service_id or item.owner].append(item)
+    return found
+
+
+def evidence_of(findings: Iterable[Finding]) -> str:
+    """The evidence of several findings; the same findings give the same words."""
+    return "; ".join(sorted(item.evidence for item in findings))[:1000]
