@@ -14,6 +14,7 @@ import reselling_service.commands.routes as commands
 import reselling_service.desk.routes as desk
 import reselling_service.ledger.routes as ledger
 import reselling_service.orders.routes as orders
+import reselling_service.privacy.routes as privacy
 import reselling_service.reconciliation.routes as reconciliation
 import reselling_service.sellers.routes as sellers
 import reselling_service.services.routes as services
@@ -68,6 +69,7 @@ TAGS = [
     {"name": "sellers", "description": "Providers whose tariffs are resold, and their links."},
     {"name": "tariffs", "description": "Import at a markup, prices, what is on sale."},
     {"name": "clients", "description": "The staff's desk for clients."},
+    {"name": "privacy", "description": "What is held about a client, and how it is forgotten."},
     {"name": "your account", "description": "A client's way in, and their profile."},
     {"name": "money", "description": "Balances, payments, statements, money set aside."},
     {"name": "orders", "description": "Orders of clients, also by staff for them."},
@@ -106,6 +108,7 @@ _ROOMS_OF_STAFF = (
     sellers,
     sync,
     clients,
+    privacy,
     tariffs,
     ledger,
     orders,
@@ -114,7 +117,7 @@ _ROOMS_OF_STAFF = (
     reconciliation,
     desk,
 )
-_ROOMS_OF_CLIENTS = (clients, tariffs, ledger, orders, services)
+_ROOMS_OF_CLIENTS = (clients, privacy, tariffs, ledger, orders, services)
 
 
 def create_app(settings: ResellingSettings | None = None) -> FastAPI:

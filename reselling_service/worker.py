@@ -5,11 +5,14 @@ Started by `python -m reselling_service.worker`; as many of them as wanted.
 
 import asyncio
 
+import reselling_service.clients.tasks as clients
 import reselling_service.commands.tasks as commands
 import reselling_service.desk.tasks as desk
+import reselling_service.privacy.tasks as privacy
 import reselling_service.reconciliation.tasks as reconciliation
 import reselling_service.sellers.tasks as sellers
 import reselling_service.services.tasks as services
+import reselling_service.staff.tasks as staff
 from reselling_service.database import TENANT_SETTING, ResellingRuntime
 from reselling_service.ledger.models import BOOKS
 from reselling_service.sellers.client import open_line
@@ -21,7 +24,7 @@ from shared.kit.serving import run_worker
 from shared.kit.telemetry import configure_logging
 from shared.kit.tracing import start_tracing
 
-_ROOMS = (sellers, commands, services, reconciliation, desk)
+_ROOMS = (sellers, commands, services, reconciliation, desk, staff, clients, privacy)
 
 
 def all_tasks(runtime: ResellingRuntime) -> list[Task]:

@@ -44,7 +44,23 @@ class SellingSettings(ServiceSettings):
     webhook_authority: Path | None = Field(
         default=None, description="PEM: who signs receivers' certificates, and nobody else does."
     )
+    keep_events_days: int = Field(
+        default=90, ge=7, description="How long a reseller that was away can read on."
+    )
+    keep_deliveries_days: int = Field(
+        default=30, ge=7, description="How long the log of webhook deliveries is kept."
+    )
     open_streams: int = Field(default=10, ge=1)
+
+    @property
+    def keep_events(self) -> timedelta:
+        """How long events are kept."""
+        return timedelta(days=self.keep_events_days)
+
+    @property
+    def keep_deliveries(self) -> timedelta:
+        """How long the log of deliveries is kept."""
+        return timedelta(days=self.keep_deliveries_days)
 
     @property
     def expiry_slack(self) -> timedelta:

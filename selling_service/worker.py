@@ -20,6 +20,7 @@ from selling_service.provisioning.actions import (
 from selling_service.reconciliation import tasks as reconciliation
 from selling_service.services import tasks as services
 from selling_service.settings import SellingSettings, get_settings
+from selling_service.staff import tasks as staff
 from shared.kit.bookkeeping import check_currency
 from shared.kit.jobs import Task, Worker
 from shared.kit.runtime import Runtime
@@ -34,6 +35,7 @@ def all_tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
         *events.tasks(runtime),
         *provisioning.tasks(runtime, platforms),
         *services.tasks(runtime, platforms),
+        *staff.tasks(runtime),
         *desk.tasks(runtime),
         *reconciliation.tasks(runtime, platforms),
     ]

@@ -13,6 +13,8 @@ from shared.kit.people import LockoutColumns, SessionColumns
 class Client(Base):
     """An end customer, with a login of their own. `state`: active or closed.
 
+    One who was erased has no name any more: `erased_at` says since when.
+
     Without `password_hash` (made by staff, no password given yet) nobody can log in. `email` is in
     lower case, so that it is unique whatever way it is typed. `note` is the staff's own.
     """
@@ -32,6 +34,7 @@ class Client(Base):
     password_hash: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text, default="active")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    erased_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class ClientSession(SessionColumns, Base):

@@ -40,6 +40,8 @@ async def top_up(
     await BOOKS.open_balance(session, owner=client_id, currency=payment.currency)
     # The same button clicked twice at once: the second waits here, and then sees the first.
     await queries.lock_balance(session, client_id)
+    if await queries.client_is_erased(session, client_id):
+        raise not_found("client")
     before = await queries.find_top_up(session, client_id, reference=payment.reference)
     if before is not None:
         return _same(before, payment)

@@ -11,13 +11,19 @@ from shared.kit.db import ReadSession, WriteSession
 from shared.kit.principals import ClientId
 
 # The room of clients stands beside this one and can't be imported. Only the id is looked at.
-_CLIENTS = table("clients", column("client_id"))
+_CLIENTS = table("clients", column("client_id"), column("erased_at"))
 
 
 async def client_exists(session: ReadSession, client_id: ClientId) -> bool:
-    """Whether there is such a client."""
+    """Whether there is such a client, or was."""
     wanted = _CLIENTS.c.client_id == client_id
     return bool(await session.scalar(select(exists().where(wanted))))
+
+
+async def client_is_erased(session: ReadSession, client_id: ClientId) -> bool:
+    """Whether nobody knows any more who this client was."""
+    wanted = (_CLIENTS.c.client_id == client_id, _CLIENTS.c.erased_at.is_not(None))
+    return bool(await session.scalar(select(exists().where(*wanted))))
 
 
 async def lock_balance(session: WriteSession, client_id: ClientId) -> None:

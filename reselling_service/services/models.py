@@ -61,6 +61,11 @@ class Service(Base):
             "id",
             postgresql_where=text("parked_at IS NOT NULL OR parked IS NOT NULL"),
         ),
+        Index(
+            "ix_services_to_forget",
+            "heard_at",
+            postgresql_where=text("forgotten_at IS NULL AND heard_state IN ('deleted', 'failed')"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -97,6 +102,7 @@ class Service(Base):
     parked_code: Mapped[str | None] = mapped_column(Text)
     parked_detail: Mapped[str | None] = mapped_column(Text)
     parked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    forgotten_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class WantedSuspension(Base):

@@ -12,8 +12,6 @@ from uuid import UUID
 from selling_service.events.errors import cursor_expired, cursor_invalid, cursor_lost
 from shared.contract.events import make_cursor, read_cursor
 
-KEPT = timedelta(days=90)
-KEPT_DELIVERIES = timedelta(days=30)
 OLD_SECRET_KEPT = timedelta(hours=24)
 MOST_ENDPOINTS = 10
 LONGEST_RETRY_AFTER = 24 * 3600.0

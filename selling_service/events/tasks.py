@@ -7,8 +7,6 @@ from selling_service.database import SellingRuntime
 from selling_service.events import actions
 from selling_service.events.actions import WEBHOOK_JOB
 from selling_service.events.rules import (
-    KEPT,
-    KEPT_DELIVERIES,
     MOST_ATTEMPTS,
     Attempt,
     pause,
@@ -38,10 +36,10 @@ def tasks(runtime: SellingRuntime) -> list[Task]:
         pruned = _AT_ONCE
         while pruned == _AT_ONCE:
             async with runtime.staff.write() as session:
-                before = session.clock.now() - KEPT
+                before = session.clock.now() - runtime.settings.keep_events
                 pruned = await actions.prune_events(session, before=before, limit=_AT_ONCE)
         async with runtime.staff.write() as session:
-            before = session.clock.now() - KEPT_DELIVERIES
+            before = session.clock.now() - runtime.settings.keep_deliveries
             await actions.prune_deliveries(session, before=before)
 
     async def hint(job: Job) -> Completion | None:

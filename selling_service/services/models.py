@@ -64,6 +64,11 @@ class ServiceRow(Base):
         Index("ix_services_account", "account_id"),
         Index("ix_services_parked", "id", postgresql_where=text("parked_at IS NOT NULL")),
         Index("ix_services_created", "partner_id", "created_at", "id"),
+        Index(
+            "ix_services_to_forget",
+            "id",
+            postgresql_where=text("forgotten_at IS NULL AND state IN ('deleted', 'failed')"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -107,6 +112,7 @@ class ServiceRow(Base):
     parked_code: Mapped[str | None] = mapped_column(Text)
     parked_detail: Mapped[str | None] = mapped_column(Text)
     parked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    forgotten_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class SuspensionRow(Base):

@@ -38,6 +38,7 @@ from selling_service.services.actions.carry_out import (
     fail,
     wait,
 )
+from selling_service.services.actions.forgetting import forget_ended
 from selling_service.services.actions.operations import OPERATION_JOB
 from selling_service.services.actions.outdated import note_outdated
 from selling_service.services.actions.terminate import DELETE_JOB, TERMINATE_JOB
@@ -45,6 +46,7 @@ from selling_service.services.actions.terms import EXPIRE_JOB
 from selling_service.services.models import ReceivedCommand
 from shared.contract.basics import CommandKind
 from shared.contract.problems import PARKED, PLATFORM_FULL, PLATFORM_REFUSED, UNAVAILABLE
+from shared.kit.batches import in_batches
 from shared.kit.db import WriteSession
 from shared.kit.idempotency import forget_answers
 from shared.kit.jobs import Completion, Job, JobLost, Retry, SetAside, Setback, Task
@@ -376,8 +378,9 @@ def _accounts(runtime: SellingRuntime, platforms: Platforms) -> Task:
 
 def _forgetting(runtime: SellingRuntime) -> Task:
     async def work(_job: Job) -> None:
-        async with runtime.staff.write() as session:
-            await forget_answers(session, ReceivedCommand)
+        await in_batches(runtime.staff, lambda session: forget_answers(session, ReceivedCommand))
+        age = timedelta(days=runtime.settings.keep_ended_content_days)
+        await in_batches(runtime.staff, lambda session: forget_ended(session, age=age))
 
     return Task(kind=FORGET_JOB, work=work, every=FORGET_EVERY)
 

@@ -14,7 +14,7 @@ from fastapi import Header, Response
 from fastapi import Request as HTTPRequest
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from sqlalchemy import DateTime, Text, select, text, update
+from sqlalchemy import DateTime, Text, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
@@ -27,6 +27,7 @@ from shared.contract.problems import (
     IN_PROGRESS,
     PROBLEM_MEDIA_TYPE,
 )
+from shared.kit.batches import AT_ONCE
 from shared.kit.columns import Hashed
 from shared.kit.db import WriteSession
 from shared.kit.problems import ProblemError, from_validation, unstorable
@@ -179,14 +180,20 @@ async def find_command(
 
 
 async def forget_answers(session: WriteSession, table: type[Command]) -> int:
-    """Drop the answers older than 7 days, of every tenant that the session sees; how many.
+    """Drop up to `AT_ONCE` answers older than 7 days, of all whom the session sees; how many.
 
     The commands stay: with their operation, or with the problem that refused them.
     """
     before = session.clock.now() - KEPT_ANSWERS
+    some = (
+        select(table.tenant_id, table.command_id)
+        .where(table.received_at < before, table.answer.is_not(None))
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
     statement = (
         update(table)
-        .where(table.received_at < before, table.answer.is_not(None))
+        .where(tuple_(table.tenant_id, table.command_id).in_(some))
         .values(answer=None)
         .returning(table.command_id)
         .execution_options(synchronize_session=False)

@@ -83,6 +83,19 @@ class ServiceSettings(BaseSettings):
     session_idle_seconds: int = Field(
         default=2 * 3600, ge=60, description="How long a login lasts that nobody uses."
     )
+    keep_attempts_days: int = Field(
+        default=30, ge=30, description="How long attempts at logins are kept, as HMACs."
+    )
+    keep_audit_content_days: int = Field(
+        default=1096,
+        ge=30,
+        description="How long the audit says what was changed; that it was is kept for ever.",
+    )
+    keep_ended_content_days: int = Field(
+        default=30,
+        ge=0,
+        description="How long names and host names of services that have ended are kept.",
+    )
     second_factor_roles: Annotated[list[StaffRole], NoDecode] = Field(
         default_factory=list,
         description="Roles of the staff, by commas, that can do nothing without a second factor.",

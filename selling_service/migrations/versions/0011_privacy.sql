@@ -1,0 +1,3 @@
+-- Privacy: services that ended long ago and whose host names are gone.
+
+ALTER TABLE services ADD COLUMN IF NOT EXISTS forgotten_at TIMESTAMP WITH TIME ZONE;

@@ -1,0 +1,55 @@
+"""Names of services that ended long ago go by themselves."""
+
+from datetime import timedelta
+from functools import partial
+
+from reselling_service.clients.tasks import tasks as client_tasks
+from reselling_service.privacy.tasks import tasks
+from shared.kit.jobs import Job
+from tests.reselling.privacy.planted import open_planted
+
+NO_JOB = partial(
+    Job,
+    id=1,
+    lane=None,
+    tenant_id=None,
+    payload={},
+    attempt=1,
+    claim=1,
+    max_attempts=1,
+    worker=1,
+    traceparent=None,
+)
+
+
+async def test_names_of_an_ended_service_are_kept_for_thirty_days(
+    reselling_database_url: str,
+) -> None:
+    async with open_planted(reselling_database_url) as planted:
+        (forget,) = tasks(planted.shop.runtime)
+        for _ in range(2):
+            await forget.work(NO_JOB(kind=forget.kind))
+            assert (await planted.service()).name == "planted by staff"
+            await planted.end() if (await planted.service()).heard_state == "active" else None
+        planted.shop.clock.advance(timedelta(days=29))
+        await forget.work(NO_JOB(kind=forget.kind))
+        assert (await planted.service()).forgotten_at is None
+        planted.shop.clock.advance(timedelta(days=2))
+        await forget.work(NO_JOB(kind=forget.kind))
+        service = await planted.service()
+        assert (service.name, service.forgotten_at) == ("erased", planted.shop.clock.now())
+        assert b"planted.example.com" not in await planted.dump()
+        (shown,) = (await planted.house.owner.get("/staff/v1/services"))["items"]
+        assert shown["hostname"] == "erased"
+
+
+async def test_a_clients_sessions_that_are_over_go(reselling_database_url: str) -> None:
+    async with open_planted(reselling_database_url) as planted:
+        assert b"planted browser" in await planted.dump()
+        (forget,) = client_tasks(planted.house.runtime)
+        await forget.work(NO_JOB(kind=forget.kind))
+        assert b"planted browser" in await planted.dump()
+        late = client_tasks(planted.shop.runtime)[0]
+        planted.shop.clock.advance(timedelta(days=400))
+        await late.work(NO_JOB(kind=late.kind))
+        assert b"planted browser" not in await planted.dump()
