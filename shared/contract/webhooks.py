@@ -59,7 +59,7 @@ class WebhookEndpoint(Output):
 class WebhookEndpointSecret(WebhookEndpoint):
     """With its secret, which is shown this once."""
 
-    secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+    secret: str = Field(repr=False, examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
 
 
 class WebhookDelivery(Output):

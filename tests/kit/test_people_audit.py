@@ -32,6 +32,8 @@ async def test_a_change_says_who_made_it_what_it_was_and_in_which_request(house:
     assert entry["after"] == picture | {"role": "finance", "password": "[hidden]"}
     assert entry["request_id"] == changed.headers["X-Request-Id"]
     assert entry["traceparent"] == changed.headers["traceparent"]
+    assert (entry["number"], entry["redacted_at"]) == (len(everything.json()["items"]), None)
+    assert len(bytes.fromhex(entry["hash"])) == 32
     assert "a new password" not in everything.text
     assert "argon2" not in everything.text
 

@@ -5,7 +5,7 @@ records what the platform did. Between them nothing is locked and no connection 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -61,8 +61,8 @@ class Assignment:
     data_center_id: UUID
     size: VMSize
     image: str
-    hostname: str
-    content: str | None
+    hostname: str = field(repr=False)
+    content: str | None = field(repr=False)
     fence: int
     suspended: bool
     running: bool

@@ -1,7 +1,7 @@
 """Who belongs to the staff, with which role and password. There is always an owner."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +26,7 @@ class MemberChange:
     name: str | None = None
     role: Role | None = None
     active: bool | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 async def create_member(

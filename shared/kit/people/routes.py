@@ -139,7 +139,8 @@ def _audit_routes(people: People, guard: StaffGuard) -> APIRouter:
         "/audit",
         dependencies=[Depends(guard.having(EVERYBODY))],
         summary="What was changed, and by whom",
-        description="Oldest first. Entries are never changed or deleted.",
+        description="Oldest first. Entries are never changed or deleted: each holds the hash of "
+        "the one before, and `audit verify` on the command line walks along them.",
         responses=declare(*FOR_EVERY_ROUTE, INVALID_REQUEST, CURSOR_INVALID),
     )
     async def list_audit_entries(
@@ -171,4 +172,7 @@ def _audit_output(row: AuditColumns) -> AuditOutput:
         after=row.after,
         request_id=row.request_id,
         traceparent=row.traceparent,
+        number=row.number or 0,
+        hash=(row.hash or b"").hex(),
+        redacted_at=row.redacted_at,
     )

@@ -210,6 +210,11 @@ class AuditOutput(Output):
     after: dict[str, Any] | None
     request_id: UUID | None
     traceparent: str
+    number: int = Field(description="Its place in the chain of all entries, which has no gaps.")
+    hash: str = Field(description="Of this entry and of the one before it, as hex.")
+    redacted_at: Timestamp | None = Field(
+        description="When before and after were taken out for ever; `audit.redact` says by whom."
+    )
 
 
 class ClockInput(Input):
