@@ -9,8 +9,10 @@ WHEELHOUSE := .tandem/wheelhouse
 UV := $(BIN)/uv
 TEST_ARGS ?= -n 2 --dist loadgroup
 
+FUZZ_EXAMPLES ?= 100
+
 .DEFAULT_GOAL := help
-.PHONY: help venv up down demo test check format bench audit licences secrets sbom clean lock wheelhouse
+.PHONY: help venv up down demo test check fuzz format bench audit licences secrets sbom clean lock wheelhouse
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -33,6 +35,9 @@ check: $(STAMP) ## Lint, format, types, import contracts, migrations
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m local_stack.migrations check
+
+fuzz: $(STAMP) ## Ask every route what nobody asks, for hours (FUZZ_EXAMPLES=100 per operation)
+	SCHEMATHESIS_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/contract/test_fuzz.py -s --timeout=0
 
 format: $(STAMP) ## Let ruff sort and lay out the code
 	$(BIN)/ruff check --fix-only

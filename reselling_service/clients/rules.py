@@ -1,5 +1,6 @@
 """Rules of clients: what states they have, how e-mail addresses are compared."""
 
+import unicodedata
 from enum import StrEnum
 
 
@@ -11,5 +12,8 @@ class ClientState(StrEnum):
 
 
 def same_email(email: str) -> str:
-    """The address as it is kept and looked for: in lower case, whatever way it was typed."""
-    return email.strip().lower()
+    """The address as it is kept and looked for, whatever way it was typed.
+
+    In lower case; wide letters, ligatures and the like are those that they stand for.
+    """
+    return unicodedata.normalize("NFKC", email).strip().lower()

@@ -90,16 +90,15 @@ class Line:
 
     def http(self, trust: Trust) -> httpx.AsyncClient:
         """The client for sellers that are trusted so. Raises ValueError for PEM without use."""
-        found = self._open.get(trust)
-        if found is None:
-            found = self._open[trust] = open_client(
+        if trust not in self._open:
+            self._open[trust] = open_client(
                 private_addresses=self._private,
                 most_connections=MOST_CONNECTIONS,
                 seconds=self.timeout_seconds,
                 headers={"User-Agent": "tandem-reseller", "Accept-Encoding": "identity"},
                 context=client_context(trust),
             )
-        return found
+        return self._open[trust]
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -334,8 +333,11 @@ class SellerClient:
 
 
 async def _limited(response: httpx.Response) -> bytes:
+    """The body as it came. A compressed one, which we never ask for, may be a bomb: it is none."""
+    if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise httpx.DecodingError("the body is compressed", request=response.request)
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > LONGEST_BODY:
             raise httpx.ReadError("the body is too long", request=response.request)
@@ -369,8 +371,7 @@ def _nothing(answer: Answer) -> Nothing:
 
 def _unreachable(error: BaseException) -> SellerProblem:
     if went_astray(error):
-        detail = "The address isn't one of the internet's, and no others may be called."
-        return SellerProblem(SELLER_UNREACHABLE, detail)
+        return SellerProblem(SELLER_UNREACHABLE, "The address isn't one of the internet's.")
     slow = isinstance(error, TimeoutError | httpx.ReadTimeout)
     what = "No answer in time" if slow else "The connection can't be made or broke"
     cause = error.__cause__ or error

@@ -68,7 +68,7 @@ def make_cursor(*, number: int, event_id: UUID) -> str:
 
 def read_cursor(text: str) -> tuple[int, str]:
     """The number and the id part of a cursor. Raises ValueError."""
-    found = _CURSOR.match(text)
+    found = _CURSOR.fullmatch(text)
     if found is None:
         message = "not a cursor: expected <number>-<12 hexadecimal digits>"
         raise ValueError(message)

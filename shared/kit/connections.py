@@ -156,10 +156,15 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - ours says more
-        """Answer what couldn't be read; where an answer is under way, end with it."""
-        if not self._is_idle():
-            self.transport.abort()
-            return
+        """Answer what couldn't be read; where another answer is under way, end with it."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if cycle.response_started or self.pipeline:
+                self.transport.abort()
+                return
+            # The application waits for the rest of this very request: it won't come.
+            cycle.disconnected = True
+            cycle.message_event.set()
         self._write(self._refusal)
 
     # -------------------------------------------------------------------------------------- inside

@@ -35,10 +35,14 @@ def decode_cursor(cursor: str | None) -> UUID | None:
     if cursor is None:
         return None
     try:
-        return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
-    except (ValueError, binascii.Error) as error:
+        found = UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
+    except (ValueError, binascii.Error):
+        found = None
+    # The decoder passes over what isn't base64; a cursor of ours has nothing to pass over.
+    if found is None or encode_cursor(found) != cursor:
         detail = "Use the `next` of the page before, or leave `after` out."
-        raise ProblemError(CURSOR_INVALID, detail) from error
+        raise ProblemError(CURSOR_INVALID, detail)
+    return found
 
 
 def make_page(

@@ -46,7 +46,7 @@ _request_id: ContextVar[UUID | None] = ContextVar("request_id", default=None)
 
 def parse_traceparent(value: str | None) -> Trace | None:
     """The trace of a header; None where there is none or it can't be read."""
-    found = _TRACEPARENT.match(value or "")
+    found = _TRACEPARENT.fullmatch(value or "")
     if found is None or set(found[1]) == {"0"} or set(found[2]) == {"0"}:
         return None
     return Trace(found[1], found[2])

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import schemathesis
 from schemathesis import AuthContext, Case, CheckContext, Config, HookContext, Response
 from schemathesis.core.failures import Failure
@@ -53,6 +54,9 @@ ENDING = (
     "/second-factor/recovery-codes",
     "/second-factor/disable",
 )
+# Good tokens of others, by scheme, for as long as a run lasts; and how often they asked.
+_STRANGERS: dict[str, str] = {}
+_ASKED_BY_STRANGERS: Counter[str] = Counter()
 LEAKS = re.compile(r"function-|lax-or-strict|constrained-|json-or-python|\[key\]")
 
 
@@ -72,6 +76,11 @@ class Findings:
         if isinstance(event, events.ScenarioFinished):
             self._count(event)
             self.failures += _failed(event)
+
+    @property
+    def asked_by_strangers(self) -> Counter[str]:
+        """How often somebody else asked for what an owner had got, by operation."""
+        return _ASKED_BY_STRANGERS
 
     def never_succeeded(self) -> set[str]:
         """Operations that answered nothing below 300."""
@@ -108,6 +117,8 @@ def fuzz(world: World) -> Findings:
     schema = schemathesis.openapi.from_url(f"{world.base_url}/openapi.json", config=config)
     _identify(schema, world)
     findings = Findings()
+    _STRANGERS.clear()
+    _STRANGERS.update(world.strangers)
     with _asking_for_what_exists(world):
         for event in from_schema(schema).execute():
             findings.take(event)
@@ -135,6 +146,26 @@ def problem_is_declared(_context: CheckContext, response: Response, case: Case[A
     if any(LEAKS.search(error["path"]) for error in problem["errors"]):
         raise Failure(operation=label, title="Names of the code on the wire", message=response.text)
     return None
+
+
+@schemathesis.check
+def only_its_owner_sees_it(_context: CheckContext, response: Response, case: Case[Any]) -> None:
+    """What a partner or a client reads by its id, another one with a good key can't.
+
+    Schemathesis' own check of this wants its own kind of logins; `ignored_auth` and
+    `use_after_free` are on by default, as are all others.
+    """
+    scheme = scheme_of(*case.operation.label.split())
+    stranger = _STRANGERS.get(scheme or "")
+    mine = case.method == "GET" and response.status_code < 300 and case.path_parameters
+    if stranger is None or not mine:
+        return
+    told = {"Authorization": f"Bearer {stranger}"}
+    answer = httpx.get(str(response.request.url), headers=told, timeout=20, trust_env=False)
+    if answer.status_code not in {404, 410, 429}:
+        title, label = "Somebody else's object", case.operation.label
+        raise Failure(operation=label, title=title, message=answer.text[:500])
+    _ASKED_BY_STRANGERS[case.operation.label] += 1
 
 
 def _identify(schema: BaseSchema, world: World) -> None:

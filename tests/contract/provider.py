@@ -55,6 +55,7 @@ class SellingWorld(World):
         self.someone = make_person(stack.admin, "/admin/v1/staff")
         token = stack.admin.http.headers["Authorization"].removeprefix("Bearer ")
         self.tokens = {"partner_key": self.own.key, "staff_session": token}
+        self.strangers = {"partner_key": stack.admin.make_partner(fresh_name())[1]}
 
     def look(self, label: str) -> None:
         admin, own, victim = self.stack.admin, self.own, self.victim

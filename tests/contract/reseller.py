@@ -45,6 +45,8 @@ class ResellingWorld(World):
         token = stack.staff.http.headers["Authorization"].removeprefix("Bearer ")
         mine = self.client.http.headers["Authorization"].removeprefix("Bearer ")
         self.tokens = {"staff_session": token, "client_session": mine}
+        stranger = stack.new_client(paid_in=0).http.headers["Authorization"]
+        self.strangers = {"client_session": stranger.removeprefix("Bearer ")}
 
     def look(self, label: str) -> None:
         stack = self.stack

@@ -41,6 +41,9 @@ OUT_OF_REACH = {
 
 
 def judge(findings: Findings, *, service: str) -> None:
+    total = sum(sum(statuses.values()) for statuses in findings.answers.values())
+    strange = sum(findings.asked_by_strangers.values())
+    print(f"{service}: {total} requests, {strange} by strangers, {len(findings.failures)} failures")  # noqa: T201 - figures for whoever runs it long
     assert not findings.failures, "\n\n".join(
         [*findings.failures, f"{len(findings.failures)} in all"]
     )
@@ -51,9 +54,13 @@ def judge(findings: Findings, *, service: str) -> None:
 
 @pytest.mark.xdist_group("fuzz-selling")
 def test_the_provider_answers_everything_as_declared(selling_world: SellingWorld) -> None:
-    judge(fuzz(selling_world), service="selling")
+    findings = fuzz(selling_world)
+    judge(findings, service="selling")
+    assert findings.asked_by_strangers["GET /partner/v1/services/{service_ref}"] > 0
 
 
 @pytest.mark.xdist_group("fuzz-reselling")
 def test_the_reseller_answers_everything_as_declared(reselling_world: ResellingWorld) -> None:
-    judge(fuzz(reselling_world), service="reselling")
+    findings = fuzz(reselling_world)
+    judge(findings, service="reselling")
+    assert findings.asked_by_strangers["GET /client/v1/services/{service_id}"] > 0

@@ -33,7 +33,8 @@ class World(ABC):
     """One service of the pair: its people's tokens, and the real values of what it has.
 
     `values` are by the name of a parameter or field; a function among them makes one, and None
-    leaves what was made up. `tokens` are by security scheme. `label` is whose turn it is.
+    leaves what was made up. `tokens` are by security scheme, and so are those of `strangers`,
+    who have nothing. `label` is whose turn it is.
     """
 
     stack: Stack
@@ -42,6 +43,7 @@ class World(ABC):
     turn: int = 0
     tokens: dict[str, str] = field(default_factory=dict)
     values: Values = field(default_factory=dict)
+    strangers: dict[str, str] = field(default_factory=dict)
     to_lose: dict[str, str] = field(default_factory=dict)
 
     @abstractmethod
