@@ -22,6 +22,11 @@ class SellingSettings(ServiceSettings):
     expiry_slack_seconds: int = Field(default=900, ge=0)
     retention_seconds: int = Field(default=14 * 86400, ge=0)
     platform: str = Field(default="simulated", pattern="^(simulated|qemu)$")
+    platform_patience_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        description="A platform that doesn't answer for so long counts as away: tried again later.",
+    )
     qemu_directory: str = ".tandem/qemu"
     qemu_kernel: str | None = None
     qemu_initrd: str | None = None

@@ -1,7 +1,9 @@
 """Drives a VM to what is wanted on whichever platform it lives; knows no service and no money."""
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
@@ -103,6 +105,20 @@ def qemu_settings(settings: SellingSettings) -> QemuSettings:
         ram_mib=settings.qemu_ram_mib,
         disk_gib=settings.qemu_disk_gib,
     )
+
+
+@asynccontextmanager
+async def answering(runtime: SellingRuntime) -> AsyncIterator[None]:
+    """Give a platform its time to answer; one that says nothing is away: `PlatformUnavailable`.
+
+    A call that is broken off like this may still be carried out: its fence keeps it harmless.
+    """
+    seconds = runtime.settings.platform_patience_seconds
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise PlatformUnavailable(f"no answer within {seconds:g} s") from error
 
 
 async def ensure_user(

@@ -7,7 +7,7 @@ import structlog
 from selling_service.catalog.actions import REFRESH_CAPACITY, record_capacity
 from selling_service.catalog.queries import platform_names
 from selling_service.database import SellingRuntime
-from selling_service.provisioning.actions import Platforms
+from selling_service.provisioning.actions import Platforms, answering
 from selling_service.provisioning.platform import Capacity, PlatformError
 from shared.kit.db import WriteSession
 from shared.kit.jobs import Completion, Job, Task
@@ -25,7 +25,8 @@ def tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
         found: dict[str, Capacity] = {}
         for name in names & platforms.keys():
             try:
-                found[name] = await platforms[name].capacity()
+                async with answering(runtime):
+                    found[name] = await platforms[name].capacity()
             except PlatformError as error:
                 _log.warning("capacity.unknown", platform=name, detail=error.detail)
 

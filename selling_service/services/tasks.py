@@ -11,6 +11,7 @@ from selling_service.catalog.queries import platform_of
 from selling_service.database import SellingRuntime
 from selling_service.provisioning.actions import (
     Platforms,
+    answering,
     drive_power,
     ensure_user,
     guest_content,
@@ -78,8 +79,9 @@ class Operations:
             return None
         platform = await self._platform(assignment.data_center_id)
         try:
-            vm = await self._carry_out(platform, assignment)
-            vm = await self._settle(platform, assignment, vm)
+            async with answering(self._runtime):
+                vm = await self._carry_out(platform, assignment)
+                vm = await self._settle(platform, assignment, vm)
         except PlatformUnavailable as error:
             raise Retry(error.detail) from error
         except StaleFence as error:
@@ -166,13 +168,9 @@ class Operations:
         if not vm.locked or task.suspended:
             return vm
         # Locked between two attempts by a suspension that was lifted since.
+        names = {"owner_id": task.account_id, "vm_id": task.service_id}
         freed = await drive_power(
-            platform,
-            owner_id=task.account_id,
-            vm_id=task.service_id,
-            locked=False,
-            running=task.running,
-            fence=task.fence,
+            platform, **names, locked=False, running=task.running, fence=task.fence
         )
         return freed or vm
 
@@ -199,13 +197,9 @@ class Operations:
             if wanted == locked or not wanted:
                 return vm
             locked = wanted
+            names = {"owner_id": task.account_id, "vm_id": task.service_id}
             vm = await drive_power(
-                platform,
-                owner_id=task.account_id,
-                vm_id=task.service_id,
-                locked=locked,
-                running=False,
-                fence=task.fence,
+                platform, **names, locked=locked, running=False, fence=task.fence
             )
         return vm
 
@@ -214,7 +208,7 @@ class Operations:
     ) -> Completion:
         """The platform said no for good; what an order left half built goes."""
         if task.kind is CommandKind.ORDER and not task.again:
-            await _delete(platform, task)
+            await _delete(self._runtime, platform, task)
         problem = PLATFORM_FULL if isinstance(error, PlatformFull) else PLATFORM_REFUSED
 
         async def record(session: WriteSession) -> None:
@@ -223,9 +217,11 @@ class Operations:
         return record
 
 
-async def _delete(platform: Platform, task: Assignment) -> None:
+async def _delete(runtime: SellingRuntime, platform: Platform, task: Assignment) -> None:
+    vm = {"owner_id": task.account_id, "vm_id": task.service_id}
     try:
-        await platform.delete_vm(owner_id=task.account_id, vm_id=task.service_id, fence=task.fence)
+        async with answering(runtime):
+            await platform.delete_vm(**vm, fence=task.fence)
     except NotFound:
         return
     except PlatformUnavailable as error:
@@ -293,9 +289,10 @@ def _purge(runtime: SellingRuntime, platforms: Platforms) -> Task:
             await open_attempt(session, service, job)
             name = await platform_of(session, service.data_center_id)
         try:
-            await platforms[name].delete_vm(
-                owner_id=service.account_id, vm_id=service.id, fence=service.fence
-            )
+            async with answering(runtime):
+                await platforms[name].delete_vm(
+                    owner_id=service.account_id, vm_id=service.id, fence=service.fence
+                )
         except NotFound:
             pass
         except PlatformUnavailable as error:
@@ -316,14 +313,15 @@ def _align(runtime: SellingRuntime, platforms: Platforms) -> Task:
                 return None
             name = await platform_of(session, wanted.data_center_id)
         try:
-            vm = await drive_power(
-                platforms[name],
-                owner_id=wanted.account_id,
-                vm_id=wanted.service_id,
-                locked=wanted.locked,
-                running=wanted.running,
-                fence=wanted.fence,
-            )
+            async with answering(runtime):
+                vm = await drive_power(
+                    platforms[name],
+                    owner_id=wanted.account_id,
+                    vm_id=wanted.service_id,
+                    locked=wanted.locked,
+                    running=wanted.running,
+                    fence=wanted.fence,
+                )
         except StaleFence as error:
             raise JobLost(job.kind, job.id) from error
         except NotFound:
@@ -364,7 +362,7 @@ def _accounts(runtime: SellingRuntime, platforms: Platforms) -> Task:
         partner_id = _tenant(job)
         account_id = UUID(job.payload["account_id"])
         try:
-            async with runtime.app.write(tenant=partner_id) as session:
+            async with answering(runtime), runtime.app.write(tenant=partner_id) as session:
                 # Held during the call, as in `ensure_user`: no new order may race the deletion.
                 if not await still_closed(session, partner_id, account_id=account_id):
                     return
