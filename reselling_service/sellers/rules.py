@@ -30,7 +30,8 @@ from shared.kit.problems import ProblemError
 
 LONGEST_RETRY_AFTER = 3600.0
 FAILURES_BEFORE_OPEN = 5
-LONGEST_OPEN_SECONDS = 30.0
+# One probe in five seconds burdens nobody, and what waits shall go out soon after a seller is back.
+LONGEST_OPEN_SECONDS = 5.0
 PROBE_SECONDS = 30.0
 # These say something about the caller, the key or the moment, never about the command.
 _SAYS_NOTHING = frozenset({401, 403, 408, 425, 429})

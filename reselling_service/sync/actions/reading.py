@@ -48,7 +48,7 @@ POLL_WAIT_SECONDS = 20
 PARKED_SECONDS = 10.0
 SHOW_SECONDS = 5.0
 HINT_CHANNEL = "feed_hint"
-LONGEST_PAUSE = 15.0
+LONGEST_PAUSE = 5.0
 
 _log = structlog.get_logger(__name__)
 _TROUBLES = Counter("tandem_seller_feed_troubles_total", "Feeds that can't be read", ["seller"])
