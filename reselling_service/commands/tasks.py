@@ -221,12 +221,15 @@ async def _look_up(runtime: ResellingRuntime, job: Job) -> Completion | None:
         access = await find_access(session, seller_id=command.seller_id)
         wait = await _blocked(session, runtime, access)
     if wait is not None:
-        return partial(_ask_later, command)
+        raise Retry(wait.reason, after=wait.seconds, counted=False)
     try:
         record = await _client(runtime, access).command(command.id)
     except SellerProblem as problem:
         await _note_link(runtime, access, problem)
-        return partial(_ask_later, command)
+        # Nothing was learnt, so the question stands: its event may have been told long ago.
+        longest = runtime.settings.longest_back_off_seconds
+        after = back_off(job.attempt, longest=longest, retry_after=problem.retry_after)
+        raise Retry(problem.detail, after=after) from problem
     await _note_link(runtime, access, None)
     return partial(_record_look_up, command, record)
 

@@ -155,6 +155,16 @@ async def test_silent_command_is_looked_up_and_settled(
     assert await rig.hold_state(command.hold_id) == hold
 
 
+async def test_look_up_that_learns_nothing_is_made_again_soon(rig: Rig) -> None:
+    command = await _accepted(rig)
+    rig.fake.operations[str(command.id)]["state"] = "succeeded"
+    rig.fake.read_faults.extend([Fault("drop")] * 2)
+    rig.clock.advance(LOOK_UP_AFTER + MINUTE)
+    async with rig.working(tasks(rig.runtime)):
+        await rig.reached(command.id, "succeeded")
+    assert not rig.fake.read_faults
+
+
 async def test_command_that_the_seller_forgot_is_sent_again_unchanged(rig: Rig) -> None:
     command = await _accepted(rig)
     rig.fake.operations.clear()
