@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local_stack.home import PROGRAMS
-from tests.faults.launch import FOLDER, SKEW
+from tests.faults.launch import FOLDER, FREEZE, SKEW
 from tests.faults.points import Cell
 from tests.journeys.stack import Stack
 
@@ -81,6 +81,16 @@ class Chain(Stack):
         """Have the next command of this kind that comes by that point kill the process there."""
         (self.marks / "armed" / cell.mark).touch()
 
+    def arm_to_freeze(self, cell: Cell) -> None:
+        """Have it stand still there instead, once more than before."""
+        (self.marks / "hit" / cell.mark).unlink(missing_ok=True)
+        (self.marks / "armed" / cell.mark).write_text(FREEZE)
+
+    @property
+    def frozen(self) -> list[str]:
+        """The processes that are stopped."""
+        return [name for name in self.programs() if _state(self.pid(name)) == "T"]
+
     def was_hit(self, cell: Cell) -> bool:
         """Whether the process has died there."""
         return (self.marks / "hit" / cell.mark).exists()
@@ -89,6 +99,14 @@ class Chain(Stack):
     def still_armed(self) -> list[str]:
         """Marks of points that nobody came by."""
         return sorted(path.name for path in (self.marks / "armed").iterdir())
+
+
+def _state(pid: int) -> str:
+    """The kernel's letter for what a process does; Z where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "Z"
 
 
 def wait_for_end(pid: int, *, seconds: float = 20.0) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import PostgresServer
 from tests.faults.chain import Chain
+from tests.faults.lab import Lab, lab_in
 
 MakeChain = Callable[..., AbstractContextManager[Chain]]
 
@@ -38,3 +39,10 @@ def make_chain(
             yield chain
 
     return make
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A pair that all tests with broken cables, processes and disks share; each heals it."""
+    with lab_in(tmp_path_factory.mktemp("lab"), spares=("selling-worker",)) as made:
+        yield made

@@ -24,11 +24,12 @@ from typing import Any
 from sqlalchemy import text
 
 from shared.kit.jobs import Job
-from tests.faults.points import ANSWER, ANSWERED, HINT, POINTS, Cell, Point, When
+from tests.faults.points import ANSWER, ANSWERED, EVERY, HINT, Cell, Point, When
 
 FOLDER = "TEST_FAULTS_FOLDER"
 SKEW = "TEST_CLOCK_SKEW_SECONDS"
 POOL_PATIENCE = "TEST_POOL_TIMEOUT_SECONDS"
+FREEZE = "freeze"
 PR_SET_PDEATHSIG = 1
 # A last word on its way out: the answer has been given, and the caller shall have it.
 FLUSH_SECONDS = 0.05
@@ -52,7 +53,10 @@ _situation: ContextVar[Situation] = ContextVar("situation", default=_NOTHING)
 
 @dataclass
 class Trap:
-    """Kills this process at points that are armed, each once: the file moves from armed to hit."""
+    """Kills this process at points that are armed, each once: the file moves from armed to hit.
+
+    A file that says `freeze` stops the process there, until somebody thaws it.
+    """
 
     name: str
     folder: Path
@@ -60,7 +64,7 @@ class Trap:
     steps: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        for point in POINTS:
+        for point in EVERY:
             if point.process == self.name:
                 self.points.setdefault(point.target, []).append(point)
                 self.steps |= {point.step} - {None}  # type: ignore[arg-type]
@@ -70,32 +74,38 @@ class Trap:
         with os.scandir(self.folder / "armed") as files:
             return next(files, None) is not None
 
-    def spring(self, target: str, when: When) -> bool:
-        """Whether a point is armed here for what is going on; it no longer is, then."""
+    def spring(self, target: str, when: When) -> Callable[[], None] | None:
+        """What to do where a point is armed here for what is going on; it no longer is, then."""
         now = _situation.get()
         for point in self.points.get(target, ()):
             if point.when is when and (point.step is None or point.step in now.steps):
                 for kind in now.kinds & set(map(str, point.kinds)):
-                    if self._take(Cell(point=point, kind=kind).mark):
-                        return True
-        return False
+                    if action := self._take(Cell(point=point, kind=kind).mark):
+                        return action
+        return None
 
     def check(self, target: str, when: When) -> None:
-        """Die where a point is armed."""
-        if self.spring(target, when):
-            die()
+        """Die, or stand still, where a point is armed."""
+        if action := self.spring(target, when):
+            action()
 
-    def _take(self, mark: str) -> bool:
+    def _take(self, mark: str) -> Callable[[], None] | None:
+        hit = self.folder / "hit" / mark
         try:
-            (self.folder / "armed" / mark).rename(self.folder / "hit" / mark)
+            (self.folder / "armed" / mark).rename(hit)
         except FileNotFoundError:
-            return False
-        return True
+            return None
+        return stand_still if hit.read_text() == FREEZE else die
 
 
 def die() -> None:
     """End as a power cut does it."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stand_still() -> None:
+    """Stop until somebody says to go on."""
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def note(*, kinds: Iterable[str] = (), step: str | None = None) -> None:
@@ -146,9 +156,9 @@ class Answer:
 
     @staticmethod
     async def end(trap: Trap) -> None:
-        if trap.spring(ANSWERED, When.AFTER):
+        if action := trap.spring(ANSWERED, When.AFTER):
             await asyncio.sleep(FLUSH_SECONDS)
-            die()
+            action()
 
 
 def kind_of_request(method: str, path: str) -> str | None:

@@ -52,7 +52,7 @@ class Cell:
 
     @property
     def mark(self) -> str:
-        return f"{POINTS.index(self.point)}.{self.kind}"
+        return f"{EVERY.index(self.point)}.{self.kind}"
 
     def __str__(self) -> str:
         return f"{self.kind} × {self.point.process}: {self.point.name}"
@@ -171,4 +171,33 @@ POINTS: tuple[Point, ...] = (
 )
 CELLS: tuple[Cell, ...] = tuple(
     Cell(point=point, kind=str(kind)) for point in POINTS for kind in point.kinds
+)
+
+# Where a worker may stand still, per driver: before its call, and between the driver's check of the
+# fence and what it does then.
+_START = (str(CommandKind.START),)
+_QEMU = "selling_service.provisioning.drivers.qemu"
+_STORE = "selling_service.provisioning.drivers.simulated.store:Store"
+FREEZES: dict[str, dict[str, Cell]] = {
+    driver: {
+        place: Cell(
+            point=_point("selling-worker", f"{driver}: {place}", When.BEFORE, target, _START),
+            kind=_START[0],
+        )
+        for place, target in targets.items()
+    }
+    for driver, targets in {
+        "simulated": {
+            "the call": f"{_DRIVER}.start_vm",
+            "what follows its check": f"{_STORE}.change_vm",
+        },
+        "qemu": {
+            "the call": f"{_QEMU}:QemuPlatform.start_vm",
+            "what follows its check": f"{_QEMU}.machine:Machine.launch",
+        },
+    }.items()
+}
+EVERY: tuple[Point, ...] = (
+    *POINTS,
+    *(cell.point for places in FREEZES.values() for cell in places.values()),
 )

@@ -5,6 +5,7 @@ where a message begins and ends, and changes nothing in what it passes on.
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -45,7 +46,10 @@ class Fault:
     `copies`: it is sent so often at once, on connections of its own, and the first one's answer
     counts. `delay` in seconds before it is sent. `refuse`: nothing reaches the seller; the
     connection ends, or `instead` is heard. `mute`: a stream that lives and tells nothing, until
-    the event is set and it ends.
+    the event is set and it ends. `cut`: so many bytes are missing at the end of the answer, and the
+    connection ends. `silent`: whatever became of the request, the connection lives and nothing more
+    is heard on it, for so many seconds or until the caller hangs up. `pace`: seconds between the
+    pieces of an answer, as a slow reader takes them.
     """
 
     drop_answer: bool = False
@@ -54,6 +58,9 @@ class Fault:
     refuse: bool = False
     instead: bytes | None = None
     mute: threading.Event | None = None
+    cut: int = 0
+    silent: float = 0.0
+    pace: float = 0.0
 
 
 Rule = Callable[[Sent], Fault | None]
@@ -65,9 +72,10 @@ _STREAM_HEAD = (
 _COMMENT = b"4\r\n:\n\n\n\r\n"
 
 
-def answer(status: str, body: bytes, *, media_type: str) -> bytes:
+def answer(status: str, body: bytes, *, media_type: str, retry_after: int | None = None) -> bytes:
     """An answer that nobody's service gave; `status` is `502 Bad Gateway`, say."""
     head = f"HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n"
+    head += "" if retry_after is None else f"Retry-After: {retry_after}\r\n"
     return head.encode() + b"Connection: close\r\n\r\n" + body
 
 
@@ -96,6 +104,8 @@ class Proxy:
     down: bytearray = field(default_factory=bytearray)
     faults: list[Fault] = field(default_factory=list)
     url: str = ""
+    # A connection whose caller has hung up is held by nobody else while its answer is on the way.
+    _serving: set[asyncio.Task[None] | None] = field(default_factory=set)
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
@@ -127,16 +137,12 @@ class Proxy:
 
     async def _end(self) -> None:
         self._server.close()
-        # A connection that was accepted just now begins to be served only then.
-        await asyncio.sleep(0.05)
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await end_others()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection of the reseller: request after request, each to the seller."""
         upstream: Upstream | None = None
+        self._serving.add(asyncio.current_task())
         try:
             while (sent := await read_request(reader)) is not None:
                 self.sent.append(sent)
@@ -150,13 +156,16 @@ class Proxy:
                     return
                 if fault.refuse:
                     await _say(fault.instead, writer)
+                    await _stay_silent(fault.silent, reader)
                     return
                 upstream = upstream or await Upstream.opened(self.target)
                 if not await self._exchange(sent, fault, upstream, writer):
+                    await _stay_silent(fault.silent, reader)
                     return
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             return  # one of the three has ended: the reseller, the seller, or this proxy
         finally:
+            self._serving.discard(asyncio.current_task())
             if upstream is not None:
                 upstream.close()
             writer.close()
@@ -166,12 +175,12 @@ class Proxy:
     ) -> bool:
         """Send a request and hand the answer on; whether the connection goes on."""
         copies = [asyncio.create_task(self._copy(sent)) for _ in range(fault.copies - 1)]
-        writer_or_nobody = None if fault.drop_answer else writer
-        goes_on = await upstream.ask(sent.raw, answer_to=writer_or_nobody, record=self.down)
+        hearer = None if fault.drop_answer else Hearer(writer, cut=fault.cut, pace=fault.pace)
+        goes_on = await upstream.ask(sent.raw, answer_to=hearer, record=self.down)
         await asyncio.gather(*copies)
         if fault.drop_answer:
             await _say(fault.instead, writer)
-        return goes_on and not fault.drop_answer
+        return goes_on and not fault.drop_answer and not fault.cut
 
     async def _copy(self, sent: Sent) -> None:
         twin = await Upstream.opened(self.target)
@@ -179,6 +188,21 @@ class Proxy:
             await twin.ask(sent.raw, answer_to=None, record=self.down)
         finally:
             twin.close()
+
+
+@dataclass(slots=True)
+class Hearer:
+    """Whoever hears an answer: as slowly as told, and no more of it than told."""
+
+    writer: asyncio.StreamWriter
+    cut: int = 0
+    pace: float = 0.0
+
+    async def hear(self, data: bytes) -> None:
+        """Pass a piece on."""
+        self.writer.write(data[: -self.cut] if self.cut else data)
+        await self.writer.drain()
+        await asyncio.sleep(self.pace)
 
 
 @dataclass(slots=True)
@@ -194,16 +218,13 @@ class Upstream:
         parts = urlsplit(target)
         return cls(*await asyncio.open_connection(parts.hostname, parts.port, limit=LONGEST_HEAD))
 
-    async def ask(
-        self, raw: bytes, *, answer_to: asyncio.StreamWriter | None, record: bytearray
-    ) -> bool:
+    async def ask(self, raw: bytes, *, answer_to: Hearer | None, record: bytearray) -> bool:
         """Send a request; pass the answer on piece by piece; whether another may follow."""
 
         async def piece(data: bytes) -> None:
             record.extend(data)
             if answer_to is not None:
-                answer_to.write(data)
-                await answer_to.drain()
+                await answer_to.hear(data)
 
         self.writer.write(raw)
         await self.writer.drain()
@@ -224,10 +245,31 @@ class Upstream:
         self.writer.close()
 
 
+async def end_others() -> None:
+    """Cancel all other tasks of this loop, and those that begin meanwhile."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    quiet = False
+    while others or not quiet:
+        quiet = not others
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        # A connection that was accepted just now begins to be served only then.
+        await asyncio.sleep(0.05)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+
+
 async def _say(words: bytes | None, writer: asyncio.StreamWriter) -> None:
     if words is not None:
         writer.write(words)
         await writer.drain()
+
+
+async def _stay_silent(seconds: float, caller: asyncio.StreamReader) -> None:
+    """Keep the connection without a word, until the caller has gone."""
+    if seconds:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(caller.read(1), seconds)
 
 
 async def _stay_mute(until: threading.Event, writer: asyncio.StreamWriter) -> None:

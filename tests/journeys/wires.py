@@ -72,10 +72,18 @@ class Wire:
 
 @contextmanager
 def wired(
-    stack: Stack, *, rule: Rule | None = None, goods: Goods | None = None, **catalogue: Any
+    stack: Stack,
+    *,
+    rule: Rule | None = None,
+    goods: Goods | None = None,
+    behind: str | None = None,
+    **catalogue: Any,
 ) -> Iterator[Wire]:
-    """Open a shop behind a proxy with this rule; the reseller leaves the seller afterwards."""
-    with Proxy(target=stack.urls["selling"]) as proxy:
+    """Open a shop behind a proxy with this rule; the reseller leaves the seller afterwards.
+
+    `behind` is where the proxy finds the seller: None for the seller's own address.
+    """
+    with Proxy(target=behind or stack.urls["selling"]) as proxy:
         goods = goods or stack.provision_catalogue(**catalogue)
         shop = stack.connect(goods, through=proxy.url)
         proxy.rule = rule
