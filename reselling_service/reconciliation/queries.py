@@ -53,6 +53,7 @@ _DRIFTING = """
     ) told ON true
     WHERE s.seller_id = :seller AND s.heard_revision > 0
         AND (CAST(:after AS uuid) IS NULL OR s.id > :after)
+        AND (CAST(:only AS uuid) IS NULL OR s.id = :only)
         AND NOT EXISTS (
             SELECT FROM commands c WHERE c.service_id = s.id AND c.settled_at IS NULL)
         AND CASE s.wanted_life
@@ -130,12 +131,16 @@ def charge_line(row: SellerCharge) -> ChargeLine:
 
 
 async def list_drifting(
-    session: ReadSession, seller_id: UUID, *, after: UUID | None, limit: int
+    session: ReadSession,
+    seller_id: UUID,
+    *,
+    after: UUID | None,
+    limit: int,
+    only: UUID | None = None,
 ) -> list[UUID]:
     """Ids of services that aren't as they are wanted, in the order of ids."""
-    found = await session.execute(
-        text(_DRIFTING), {"seller": seller_id, "after": after, "limit": limit}
-    )
+    values = {"seller": seller_id, "after": after, "only": only, "limit": limit}
+    found = await session.execute(text(_DRIFTING), values)
     return list(found.scalars())
 
 

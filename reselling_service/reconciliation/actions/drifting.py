@@ -12,7 +12,7 @@ from reselling_service.reconciliation import queries
 from reselling_service.reconciliation.actions.comparing import Comparison
 from reselling_service.reconciliation.rules import Kind, finding, told, wanted_words
 from reselling_service.services import queries as services
-from reselling_service.services.actions import wish_again
+from reselling_service.services.actions import hear_status, wish_again
 from reselling_service.services.actions.settled import want_as_heard
 from reselling_service.services.models import Service, heard_of
 from reselling_service.services.rules import LIVE, Group, Life, Wanted, own_actors
@@ -44,7 +44,12 @@ async def look_for_drift(comparison: Comparison) -> None:
 
 
 async def _look(comparison: Comparison, service_id: UUID) -> None:
+    await _hear(comparison, service_id)
     async with comparison.runtime.staff.read() as session:
+        if service_id not in await queries.list_drifting(
+            session, comparison.access.seller_id, after=None, limit=1, only=service_id
+        ):
+            return
         service = await session.get_one(Service, service_id, populate_existing=True)
         wanted = await services.wanted_of(session, service)
         heard = heard_of(service)
@@ -58,6 +63,18 @@ async def _look(comparison: Comparison, service_id: UUID) -> None:
             await comparison.keep(session, found)
     for group, command in last.items():
         await _judge(comparison, service, wanted, heard, group, command)
+
+
+async def _hear(comparison: Comparison, service_id: UUID) -> None:
+    """Read the service first: a command may have ended before the event of its end has come."""
+    async with comparison.runtime.staff.read() as session:
+        service = await session.get_one(Service, service_id, populate_existing=True)
+    view = await comparison.client.service(service.service_ref)
+    if view is None:
+        return
+    async with comparison.runtime.staff.write() as session:
+        status = ServiceStatus.model_validate(view.model_dump())
+        await hear_status(session, service.seller_id, status, heard_before=service.heard_revision)
 
 
 async def _judge(  # noqa: PLR0917 - what is known of one group of wishes
@@ -104,12 +121,12 @@ def drifted(wanted: Wanted, heard: ServiceStatus) -> list[Group]:
 
 
 async def adopt_wish(service_id: UUID, group: Group, session: WriteSession) -> bool:
-    """Want what was heard."""
-    service = await services.lock_by_id(session, service_id=service_id)
+    """Want what was heard, unless something else was wished meanwhile."""
+    service = await _lock_idle(session, service_id)
     if service is not None:
         await want_as_heard(session, service, group)
         await session.flush()
-    return True
+    return service is not None
 
 
 async def _send_again(service_id: UUID, last: Command, session: WriteSession) -> bool:
@@ -118,10 +135,19 @@ async def _send_again(service_id: UUID, last: Command, session: WriteSession) ->
 
 
 async def send_wish(service_id: UUID, last: Command, session: WriteSession) -> None:
-    """Send the last wish of a group once more."""
-    service = await services.lock_by_id(session, service_id=service_id)
+    """Send the last wish of a group once more, unless something else was wished meanwhile."""
+    service = await _lock_idle(session, service_id)
     if service is not None:
         await wish_again(session, service, last)
+
+
+async def _lock_idle(session: WriteSession, service_id: UUID) -> Service | None:
+    """The service, where no command of it is under way."""
+    service = await services.lock_by_id(session, service_id=service_id)
+    if service is None:
+        return None
+    busy = (await services.find_open_commands(session, [service]))[service.id]
+    return None if busy else service
 
 
 def _about(

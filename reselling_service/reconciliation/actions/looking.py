@@ -111,7 +111,8 @@ async def _compare(
         return
     heard = heard_of(service)
     status = ServiceStatus.model_validate(view.model_dump())
-    if heard == status or service.heard_revision > before.heard_revision:
+    same = heard == status and service.heard_revision == status.revision
+    if same or service.heard_revision > before.heard_revision:
         # An event was on its way, and has arrived meanwhile.
         return
     back = view.revision <= service.heard_revision

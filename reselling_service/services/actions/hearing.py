@@ -51,8 +51,6 @@ async def hear(session: WriteSession, seller_id: UUID, event: Event) -> None:
         if await _begins_anew(session, service, event):
             service.heard_revision = event.service.revision - 1
         await _apply(session, service, event.service)
-    if event.operation is not None:
-        await note_charge(session, seller_id, event.operation)
     if event.command_id is not None and event.operation is not None:
         await _settle(session, service, event.command_id, event.operation)
     await _take_power(session, service)
@@ -167,8 +165,10 @@ async def _settle(
 ) -> None:
     command = await queries.find_command(session, service, command_id=command_id)
     if command is None:
+        # Nor of its money: what the client owes for it is for people to say.
         await _remember(session, service)
         return
+    await note_charge(session, service.seller_id, operation)
     end = END_OF_OPERATION.get(operation.state)
     if end is None:
         await accept(session, command, operation)
