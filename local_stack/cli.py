@@ -6,6 +6,7 @@ What it does stands in `stack`, `doctor` and `demo`; here are only words and tab
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from local_stack.backups import BackupError, check_ours, restore, take_backup
 from local_stack.demo import Surprise, run
 from local_stack.home import SERVICES, Home, HomeError
 from local_stack.postgres_process import PostgresError
@@ -26,6 +28,7 @@ from local_stack.stack import (
     read_status,
     take_down,
 )
+from shared.kit.clock import SystemClock
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,6 +59,9 @@ def up(
     *,
     detach: Annotated[bool, typer.Option(help="Return when both services answer.")] = True,
     sandbox: Annotated[bool, typer.Option(help="Let staff move the clocks on.")] = False,
+    archive: Annotated[
+        bool, typer.Option("--archive", help="Archive the log from now on: see `restore --to`.")
+    ] = False,
     selling_port: Port = None,
     reselling_port: Port = None,
 ) -> None:
@@ -65,6 +71,10 @@ def up(
     with _clear_errors():
         given = {**os.environ, **_chosen(ports, sandbox=sandbox)}
         home.make()
+        if archive and not home.wal.is_dir():
+            if read_status(home).runs:
+                raise StackError("the pair runs without an archive; `tandem down` first")
+            home.wal.mkdir(mode=0o700)
         already = read_status(home).runs
         status = bring_up(home, home.environment(given), say=_say_phase)
         _console.print(f"The pair runs{' already' if already else ''}.")
@@ -199,6 +209,43 @@ def doctor(context: typer.Context) -> None:
     raise typer.Exit(1 if ill else 0)
 
 
+@app.command()
+def backup(context: typer.Context) -> None:
+    """Copy the databases of the running pair, and its secrets, into the folder `backups`."""
+    home: Home = context.obj
+    with _clear_errors():
+        check_ours(home, home.environment())
+        made = take_backup(home, now=SystemClock().now())
+        _console.print(f"Backup: {made.folder}; keep a copy of it on another machine.")
+        if not home.wal.is_dir():
+            _console.print("What comes after it isn't archived: `tandem up --archive` does that.")
+
+
+@app.command(name="restore")
+def restore_(
+    context: typer.Context,
+    *,
+    to: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"], help="With offset."
+        ),
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="selling or reselling: that half alone.")] = None,
+) -> None:
+    """Go back to a moment, while the pair is down; without --to, as far as the archive reaches."""
+    home: Home = context.obj
+    with _clear_errors():
+        if only not in (None, *SERVICES):
+            raise StackError("--only takes selling or reselling")
+        if read_status(home).runs:
+            raise StackError("the pair runs; `tandem down` first")
+        check_ours(home, home.environment())
+        began, kept = restore(home, to=to, only=only, now=SystemClock().now())
+        _console.print(f"Restored, from {began.folder.name}. What stood there is kept: {kept}")
+        _console.print("`tandem up` starts it; then compare the halves as docs/operation.md says.")
+
+
 _HANDED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -252,6 +299,6 @@ def _clear_errors() -> Iterator[None]:
     """Say what went wrong in a line, without a trace."""
     try:
         yield
-    except (StackError, HomeError, PostgresError, Surprise) as error:
+    except (StackError, HomeError, PostgresError, BackupError, Surprise) as error:
         _errors.print(f"[bold red]tandem:[/bold red] {error}", highlight=False, markup=True)
         raise typer.Exit(1) from error

@@ -66,6 +66,16 @@ class Home:
         """The generated first logins: `service e-mail password` per line."""
         return self.folder / "first-logins.txt"
 
+    @property
+    def backups(self) -> Path:
+        """One folder per backup."""
+        return self.folder / "backups"
+
+    @property
+    def wal(self) -> Path:
+        """The archive of the write-ahead log; where there is none, nothing is archived."""
+        return self.folder / "wal"
+
     def log(self, name: str) -> Path:
         """Return the log of one process."""
         return self.logs / f"{name}.log"
@@ -96,7 +106,8 @@ class Home:
 
     def postgres(self) -> EmbeddedPostgres:
         """Return the embedded server, not started."""
-        return EmbeddedPostgres(self.folder / "postgres")
+        archive = self.wal if self.wal.is_dir() else None
+        return EmbeddedPostgres(self.folder / "postgres", archive=archive)
 
     def first_password(self, service: str) -> tuple[str, str]:
         """Return the first owner's e-mail and password, generated and written down at first."""

@@ -52,7 +52,7 @@ class EmbeddedPostgres:
 
     `folder` keeps data, log and lock between starts. `durable=False` trades safety in a power cut
     for speed. `settings` are added to the server's command line. `binaries` names an installation
-    instead of the one that would be found.
+    instead of the one that would be found. `archive` is a folder that gets the write-ahead log.
     """
 
     def __init__(
@@ -62,13 +62,23 @@ class EmbeddedPostgres:
         durable: bool = True,
         settings: dict[str, str] | None = None,
         binaries: Binaries | None = None,
+        archive: Path | None = None,
+        start_seconds: float = START_TIMEOUT,
     ) -> None:
         self.folder = folder.resolve()
         self.data = self.folder / "data"
         self.log = self.folder / "postgres.log"
         self.socket_folder = _socket_folder(self.folder)
         self._durable = durable
-        self._settings = {**SETTINGS, **({} if durable else NOT_DURABLE), **(settings or {})}
+        archiving = {} if archive is None else _archiving(archive.resolve())
+        self._settings = {
+            **SETTINGS,
+            **({} if durable else NOT_DURABLE),
+            **archiving,
+            **(settings or {}),
+        }
+        self._archive = archive
+        self._start_seconds = start_seconds
         self._wanted = binaries
         self._lock: int | None = None
         self._child: Child | None = None
@@ -120,6 +130,8 @@ class EmbeddedPostgres:
             if _owner(self.data) not in (None, identity.uid):
                 identity.take(self.data)
             self._make_socket_folder(identity)
+            if self._archive is not None and _owner(self._archive) != identity.uid:
+                identity.take(self._archive)
             if not self.data.exists():
                 self._make_data(binaries, identity)
             self._run(binaries, identity)
@@ -137,6 +149,10 @@ class EmbeddedPostgres:
                 shutil.rmtree(self.socket_folder, ignore_errors=True)
             os.close(self._lock)
             self._lock = None
+
+    def program(self, name: str) -> str:
+        """Return the path of a program of the installation that runs these data."""
+        return self._binaries().program(name)
 
     def create_database(self, name: str) -> None:
         """Make an empty database; nothing happens when there is one of this name."""
@@ -228,7 +244,7 @@ class EmbeddedPostgres:
             command += ["-c", f"{name}={value}"]
         self._child = Child(identity.command(command), log=self.log, cwd=self.folder)
         self._child.begin()
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + self._start_seconds
         while not self._is_ready():
             if not self._child.is_alive() or time.monotonic() > deadline:
                 end_of_log = self.log.read_text(errors="replace")[-2000:].strip()
@@ -242,6 +258,19 @@ class EmbeddedPostgres:
         except FileNotFoundError:
             return False
         return lines[:1] == [str(self.pid)] and lines[-1] == "ready"
+
+
+def _archiving(archive: Path) -> dict[str, str]:
+    """Return the settings that copy each full piece of the log, and at least one a minute."""
+    # Whole or not at all, and never over one that is there; a second try of the same is well.
+    copy = f'cp "%p" "{archive}/%f.part" && mv "{archive}/%f.part" "{archive}/%f"'
+    known = f'test -f "{archive}/%f" && cmp -s "%p" "{archive}/%f"'
+    absent = f'test ! -f "{archive}/%f" && {copy}'
+    return {
+        "archive_mode": "on",
+        "archive_command": f"{known} || {{ {absent}; }}",
+        "archive_timeout": "60",
+    }
 
 
 def _socket_folder(folder: Path) -> Path:

@@ -23,6 +23,7 @@ import reselling_service.sync.routes as sync
 import reselling_service.tariffs.routes as tariffs
 from reselling_service.database import TENANT_SETTING, ResellingRuntime, RuntimeDep
 from reselling_service.desk.queries import count_desk
+from reselling_service.figures import FIGURES
 from reselling_service.ledger.models import BOOKS
 from reselling_service.reconciliation.models import DESK
 from reselling_service.sellers.client import open_line
@@ -35,6 +36,7 @@ from shared.contract.problems import UNAUTHORIZED
 from shared.kit.bookkeeping import check_currency
 from shared.kit.db import ReadSession
 from shared.kit.desk.gauges import desk_gauges
+from shared.kit.figures import Figures, show_pool
 from shared.kit.people.errors import SECOND_FACTOR_ENROLMENT
 from shared.kit.principals import ClientId
 from shared.kit.problems import declare
@@ -129,6 +131,8 @@ def create_app(settings: ResellingSettings | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with runtime.running(), open_line(runtime):
             await check_currency(runtime.staff, BOOKS)
+            show_pool(runtime.app, "app")
+            show_pool(runtime.staff, "staff")
             async with measuring(runtime.staff, DESK):
                 yield
 
@@ -146,7 +150,10 @@ def create_app(settings: ResellingSettings | None = None) -> FastAPI:
         ready=ready_check(runtime.staff, migrations=MIGRATIONS),
         max_body_bytes=settings.max_body_bytes,
         problems_by_scheme={"staff_session": [SECOND_FACTOR_ENROLMENT]},
-        refresh_gauges=desk_gauges(runtime.staff, count_desk),
+        refresh_gauges=(
+            Figures(runtime.staff, FIGURES).refresh,
+            desk_gauges(runtime.staff, count_desk),
+        ),
     )
     app.state.runtime = runtime
     app.state.resolve_client = clients.resolve_client

@@ -20,7 +20,7 @@ from reselling_service.settings import get_settings
 from reselling_service.sync.tasks import run_readers
 from shared.kit.bookkeeping import check_currency
 from shared.kit.jobs import Task, Worker
-from shared.kit.serving import run_worker
+from shared.kit.serving import expose_metrics, run_worker
 from shared.kit.telemetry import configure_logging
 from shared.kit.tracing import start_tracing
 
@@ -57,6 +57,7 @@ def main() -> None:
         service="reselling-worker", level=settings.log_level, json_lines=settings.log_json
     )
     start_tracing("reselling-worker")
+    expose_metrics(settings)
     asyncio.run(run(ResellingRuntime(settings, tenant_setting=TENANT_SETTING)))
 
 

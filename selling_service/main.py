@@ -16,6 +16,7 @@ from selling_service.database import TENANT_SETTING, RuntimeDep
 from selling_service.desk import routes as desk
 from selling_service.desk.queries import count_desk
 from selling_service.events import routes as events
+from selling_service.figures import FIGURES
 from selling_service.ledger import routes as ledger
 from selling_service.ledger.models import BOOKS
 from selling_service.partners import routes as partners
@@ -40,6 +41,7 @@ from shared.contract.problems import (
 )
 from shared.kit.bookkeeping import check_currency
 from shared.kit.desk.gauges import desk_gauges
+from shared.kit.figures import Figures, show_pool
 from shared.kit.people.errors import SECOND_FACTOR_ENROLMENT
 from shared.kit.problems import declare
 from shared.kit.readiness import ready_check
@@ -184,6 +186,8 @@ def create_app(settings: SellingSettings | None = None) -> FastAPI:
         app.state.runtime = runtime
         async with runtime.running():
             await check_currency(runtime.staff, BOOKS)
+            show_pool(runtime.app, "app")
+            show_pool(runtime.staff, "staff")
             async with measuring(runtime.staff, DESK):
                 yield
 
@@ -197,7 +201,10 @@ def create_app(settings: SellingSettings | None = None) -> FastAPI:
         ready=ready_check(runtime.staff, migrations=MIGRATIONS),
         max_body_bytes=settings.max_body_bytes,
         problems_by_scheme={"staff_session": [SECOND_FACTOR_ENROLMENT]},
-        refresh_gauges=desk_gauges(runtime.staff, count_desk),
+        refresh_gauges=(
+            Figures(runtime.staff, FIGURES).refresh,
+            desk_gauges(runtime.staff, count_desk),
+        ),
         told_problems=(PLATFORM_FULL, PLATFORM_REFUSED, GIVEN_UP),
     )
 

@@ -24,7 +24,7 @@ from selling_service.staff import tasks as staff
 from shared.kit.bookkeeping import check_currency
 from shared.kit.jobs import Task, Worker
 from shared.kit.runtime import Runtime
-from shared.kit.serving import run_worker
+from shared.kit.serving import expose_metrics, run_worker
 from shared.kit.telemetry import configure_logging
 from shared.kit.tracing import start_tracing
 
@@ -65,6 +65,7 @@ def main() -> None:
         service="selling-worker", level=settings.log_level, json_lines=settings.log_json
     )
     start_tracing("selling-worker")
+    expose_metrics(settings)
     asyncio.run(work(settings))
 
 

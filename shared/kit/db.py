@@ -90,6 +90,7 @@ class Database:
         self.context = context
         self._connect = {**asyncpg_arguments(url), "server_settings": server_settings}
         self._setting = tenant_setting
+        self.most_connections = 2 * pool_size
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,

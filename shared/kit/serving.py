@@ -8,6 +8,7 @@ import time
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import start_http_server
 from starlette.datastructures import State
 
 from shared.kit.connections import Limits, guarded
@@ -42,13 +43,14 @@ class Server(uvicorn.Server):
             await asyncio.sleep(_LOOK_SECONDS)
         self._state.stopping.set()
         await super().shutdown(sockets)
+        # Here, since the signal that told us to stop ends us as soon as uvicorn is done.
+        stop_tracing()
 
 
 def serve(app: FastAPI, *, host: str, port: int, settings: ServiceSettings) -> None:
     """Serve until SIGTERM or SIGINT; then drain, and give answers that have begun 10 s to end."""
     config = configure(app, host=host, port=port, settings=settings)
     Server(config, state=app.state, drain_seconds=settings.drain_seconds).run()
-    stop_tracing()
 
 
 def configure(
@@ -95,3 +97,9 @@ async def run_worker(worker: Worker) -> None:
         loop.add_signal_handler(name, worker.stop)
     await worker.run()
     stop_tracing()
+
+
+def expose_metrics(settings: ServiceSettings) -> None:
+    """Let a worker's figures be read at `worker_metrics_port`, where one is set."""
+    if settings.worker_metrics_port:
+        start_http_server(settings.worker_metrics_port, addr=settings.worker_metrics_host)

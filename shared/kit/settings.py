@@ -52,6 +52,10 @@ class ServiceSettings(BaseSettings):
     pool_size: int = Field(default=10, ge=1, le=200)
     worker_concurrency: int = Field(default=16, ge=1, le=200)
     worker_lease_seconds: float = Field(default=30.0, gt=0.1)
+    worker_metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Where a worker shows /metrics; 0: nowhere."
+    )
+    worker_metrics_host: str = "127.0.0.1"
     max_body_bytes: int = 1_000_000
     max_connections: int = Field(
         default=1000, ge=1, description="Open connections of one process; more are turned away."

@@ -185,7 +185,7 @@ def create_api(
     max_body_bytes: int,
     told_problems: Sequence[ProblemType] = (),
     problems_by_scheme: Mapping[str, Sequence[ProblemType]] = MappingProxyType({}),
-    refresh_gauges: Callable[[], Awaitable[None]] | None = None,
+    refresh_gauges: Sequence[Callable[[], Awaitable[None]]] = (),
 ) -> FastAPI:
     """The application with its routers, `/healthz`, `/readyz`, `/metrics` and the pages for people.
 
@@ -232,7 +232,7 @@ async def _wrong_method(request: Request, error: Exception) -> Response:
 
 
 def _operations(
-    ready: ReadyCheck, refresh_gauges: Callable[[], Awaitable[None]] | None
+    ready: ReadyCheck, refresh_gauges: Sequence[Callable[[], Awaitable[None]]]
 ) -> APIRouter:
     router = APIRouter(tags=["health"])
 
@@ -262,8 +262,8 @@ def _operations(
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     async def metrics() -> Response:
-        if refresh_gauges is not None:
-            await refresh_gauges()
+        for refresh in refresh_gauges:
+            await refresh()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router
