@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,8 @@ def go_back(stack: Stack, home: Home, *, to: datetime, only: str) -> str:
     _, kept = restore(home, to=to, only=only, now=datetime.now(UTC))  # noqa: TID251 - names it
     stack.server.start()  # type: ignore[attr-defined]
     stack.start(*PROGRAMS)
-    stack.wait_until_ready()
+    for service in SERVICES:
+        stack.wait_until(partial(stack._is_ready, service), seconds=150)
     return str(kept)
 
 
