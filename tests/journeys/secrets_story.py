@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from threading import Event
 
 import httpx
+import pyotp
 from typer.testing import CliRunner, Result
 
 import reselling_service.cli
@@ -90,6 +92,22 @@ def ordering(stack: Stack, shop: Shop) -> Iterator[list[str]]:
         finally:
             stop.set()
             work.result(60)
+
+
+def code_of(secret: str) -> str:
+    """Return the code of the step after this one, which was used by nobody yet."""
+    device = pyotp.TOTP(secret)
+    return device.at(datetime.now(tz=UTC) + timedelta(seconds=device.interval))  # noqa: TID251
+
+
+def enrol(stack: Stack) -> dict[str, str]:
+    """Give the provider's owner a second factor; its secrets, by name."""
+    path = "/admin/v1/me/second-factor"
+    password = stack.logins["selling"][1]
+    secret = stack.admin.post(path, {"password": password})["secret"]
+    code = pyotp.TOTP(secret).now()
+    codes = stack.admin.post(f"{path}/confirm", {"code": code})["recovery_codes"]
+    return {"second factor": secret, "recovery code": codes[0]}
 
 
 def rotate(stack: Stack, shop: Shop, keys: Mapping[str, Sequence[str]]) -> list[str]:

@@ -22,7 +22,9 @@ from tests.journeys.secrets_story import (
     PROGRAMS_OF,
     SIDES,
     break_databases,
+    code_of,
     command_line,
+    enrol,
     options,
     order,
     provoke,
@@ -97,12 +99,13 @@ def told(make_stack: MakeStack) -> Iterator[Told]:
         for service_id in services:
             client.wait_until(service_id, state="active")
         heard = (*client.heard, *stack.staff.heard, *stack.admin.heard)
+        factor = enrol(stack)
         services += rotate(stack, shop, keys)
         answers = [*provoke(stack, shop, client, marks)]
         answers += break_databases(stack, shop, client, marks)
         settle(stack)
         yield Told(
-            secrets=marks | own_secrets(stack, shop, client, keys),
+            secrets=marks | factor | own_secrets(stack, shop, client, keys),
             places=places(stack, answers),
             stack=stack,
             client=client,
@@ -163,6 +166,13 @@ def test_everything_still_works_without_the_old_keys(told: Told) -> None:
     client.wait_until(second, state="active")
     settle(stack)
     check_all(stack)
+
+
+def test_a_second_factor_outlives_the_key(told: Told) -> None:
+    email, password = told.stack.logins["selling"]
+    body = {"email": email, "password": password, "code": code_of(told.secrets["second factor"])}
+    login = httpx.post(f"{told.stack.urls['selling']}/admin/v1/login", json=body, trust_env=False)
+    assert login.status_code == 201, login.text
 
 
 def test_the_audit_of_the_journey_holds_on_both_sides(told: Told) -> None:
