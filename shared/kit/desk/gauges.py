@@ -1,4 +1,4 @@
-"""What monitoring sees of a desk: how much needs a person, and how much is set aside."""
+"""What monitoring sees of a desk: how much needs a person, by kind and state."""
 
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -9,9 +9,6 @@ from shared.kit.db import DATABASE_AWAY, Database, ReadSession
 
 _log = structlog.get_logger(__name__)
 _ITEMS = Gauge("tandem_desk_items", "Things that need a person", ["kind", "state"])
-_PARKED = Gauge("tandem_parked", "Services and accounts set aside for their books", ["kind"])
-_PARKED_STATE = "parked"
-_PARKABLE = ("service", "account")
 
 Count = Callable[[ReadSession], Awaitable[Iterable[tuple[str, str, int]]]]
 
@@ -21,7 +18,6 @@ def desk_gauges(database: Database, count: Count) -> Callable[[], Awaitable[None
 
     async def refresh() -> None:
         _ITEMS.clear()
-        _PARKED.clear()
         try:
             async with database.read() as session:
                 found = list(await count(session))
@@ -30,8 +26,5 @@ def desk_gauges(database: Database, count: Count) -> Callable[[], Awaitable[None
             return
         for kind, state, number in found:
             _ITEMS.labels(kind, state).set(number)
-        parked = {kind: number for kind, state, number in found if state == _PARKED_STATE}
-        for kind in _PARKABLE:
-            _PARKED.labels(kind).set(parked.get(kind, 0))
 
     return refresh

@@ -101,8 +101,8 @@ async def test_service_with_wrong_money_is_parked_and_others_go_on(
     kinds = [command.kind for command in await shop.open_commands(service)]
     assert kinds == ["suspend", "terminate"]
     figures = (await house.http.get("/metrics")).text
-    assert 'tandem_parked{kind="service"} 1.0' in figures
-    assert 'tandem_parked{kind="account"} 0.0' in figures
+    assert 'tandem_desk_items{kind="service",state="parked"} 1.0' in figures
+    assert "tandem_services_parked 1.0" in figures
 
 
 async def test_renewal_of_what_is_parked_waits_and_goes_on_when_it_is_unparked(
