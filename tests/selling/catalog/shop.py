@@ -183,7 +183,11 @@ async def _ready() -> dict[str, bool]:
 @asynccontextmanager
 async def open_shop(url: str) -> AsyncIterator[Shop]:
     """Open a shop with empty shelves."""
-    settings = SellingSettings(database_url=SecretStr(url), secret_keys=[SecretStr(SECRET_KEY)])
+    settings = SellingSettings(
+        database_url=SecretStr(url),
+        secret_keys=[SecretStr(SECRET_KEY)],
+        session_idle_seconds=12 * 3600,
+    )
     clock = HandClock()
     runtime: SellingRuntime = Runtime(settings, tenant_setting=TENANT_SETTING, clock=clock)
 
