@@ -8,11 +8,14 @@ STAMP := $(VENV)/.installed
 WHEELHOUSE := .tandem/wheelhouse
 UV := $(BIN)/uv
 TEST_ARGS ?= -n 2 --dist loadgroup
+# Of `make chaos`; with DURATION (seconds) a run ends then, and not after its commands.
+COMMANDS ?= 10000
+SEEDS ?= 5
 
 FUZZ_EXAMPLES ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up down demo test check fuzz format bench audit licences secrets sbom clean lock wheelhouse
+.PHONY: help venv up down demo test check fuzz format bench chaos audit licences secrets sbom clean lock wheelhouse
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -57,6 +60,10 @@ secrets: $(STAMP) ## Look for secrets in the repository that aren't in .secrets.
 
 sbom: $(STAMP) ## Write the bill of materials of what runs: .tandem/sbom.json
 	$(BIN)/python -m local_stack.supply sbom
+
+chaos: $(STAMP) ## Break the pair at random (COMMANDS=10000 or DURATION=3600 s, SEED, SEEDS=5)
+	CHAOS_COMMANDS="$(COMMANDS)" CHAOS_DURATION="$(DURATION)" CHAOS_SEED="$(SEED)" CHAOS_SEEDS="$(SEEDS)" \
+		$(BIN)/python -m pytest tests/faults/test_random.py -s -p no:randomly
 
 clean: ## Stop the pair, remove what was built; the data of `make up` (.tandem) stay
 	@if [ -x $(BIN)/tandem ] && [ -d .tandem ]; then $(BIN)/tandem down; fi
