@@ -65,7 +65,11 @@ def running_pair(folder: Path) -> Iterator[Stack]:
             reselling_database=urls["reselling"],
             folder=folder,
             sandbox=False,
-            environment={"SELLING_LOG_LEVEL": "WARNING", "RESELLING_LOG_LEVEL": "WARNING"},
+            environment={
+                "SELLING_LOG_LEVEL": "WARNING",
+                "RESELLING_LOG_LEVEL": "WARNING",
+                "RESELLING_SELLER_PRIVATE_ADDRESSES": "true",
+            },
         ) as stack:
             yield stack
 

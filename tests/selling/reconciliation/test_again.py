@@ -6,11 +6,12 @@ import asyncpg
 import httpx
 import pytest
 
+from selling_service.provisioning.drivers.simulated import FaultKind
 from selling_service.provisioning.platform import Power
 from selling_service.services.actions.outdated import PATIENCE
 from shared.kit.hints import asyncpg_arguments
 from tests.selling.reconciliation.comparing import compare, found, on_vm
-from tests.selling.services.faults import finish
+from tests.selling.services.faults import break_calls, finish
 from tests.selling.services.house import Caller, House, vm_of
 
 LOST = ("operations", "terms", "suspensions", "received_commands", "holds", "jobs", "services")
@@ -81,8 +82,7 @@ async def test_order_again_that_fails_deletes_no_vm(
     body = await ordered(house, partner)
     vm = await vm_of(house, partner, body["service_ref"])
     await forget(selling_database_url)
-    # It is somebody else's there: it can't be found under this partner's name.
-    await on_vm(house, "owner_id = gen_random_uuid()")
+    await break_calls(house, "get_vm", FaultKind.REFUSED, 1)
     answer = await partner.send("/services", {**body, "again": True})
     await finish(house)
     assert (await partner.operation(answer))["state"] == "failed"
@@ -96,8 +96,10 @@ async def test_books_older_than_the_platform_stop_at_once_and_start_after_a_whil
     start = await partner.send(f"/services/{ref}/restart", {})
     async with house.working():
         began = house.clock.now()
-        while not await house.count("operations", "parameters ? 'outdated_since'"):
+        while not await house.count("operations", "state = 'waiting'"):
             assert await house.count("operations", "finished_at IS NULL") == 1
+    later = f"kind = 'operation' AND run_at > '{began.isoformat()}'"
+    assert await house.count("jobs", later) == 1
     assert (await vm_of(house, partner, ref)).fence == 50
     await partner.send(f"/services/{ref}/suspend", {})
     await finish(house)
