@@ -3,9 +3,11 @@
 Refused while anything of theirs lives or is owed, with all that stands in the way.
 """
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Text, case, cast, delete, func, text, update
+from sqlalchemy import ARRAY, Text, any_, case, cast, delete, func, text, update
 
 from reselling_service.clients.actions.login import shut_out
 from reselling_service.clients.models import Client
@@ -18,6 +20,7 @@ from reselling_service.ledger.models import BOOKS
 from reselling_service.orders.models import Order
 from reselling_service.privacy import queries
 from reselling_service.privacy.errors import ERASURE_BLOCKED
+from reselling_service.reconciliation.models import Difference
 from reselling_service.services.models import Service, WantedSuspension
 from reselling_service.staff.actions import audit
 from reselling_service.staff.models import PEOPLE
@@ -95,8 +98,24 @@ async def _forget_audit(session: WriteSession, staff: StaffPrincipal, client_id:
     objects = await queries.objects_of(session, client_id)
     entries = [row.id for row in await queries.audit_of(session, objects)]
     await redact_audit(session, PEOPLE, staff, entries, object_type="client", object_id=client_id)
+    await _forget_reasons(session, client_id, objects)
     noted = update(DeskCase).where(DeskCase.object_id.in_(objects))
     await session.execute(noted.values(note=None))
+
+
+async def _forget_reasons(
+    session: WriteSession, client_id: ClientId, objects: Sequence[UUID]
+) -> None:
+    """What staff wrote when they decided on a difference of one of the client's services."""
+    refs = [row.service_ref for row in await queries.services_of(session, client_id)]
+    named = [f"%{name}%" for name in (*objects, *refs)]
+    found = cast(Difference.refs, Text).like(any_(cast(named, ARRAY(Text))))
+    await session.execute(
+        update(Difference)
+        .where(Difference.reason.is_not(None), found)
+        .values(reason=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def _forget_identity(session: WriteSession, client: Client) -> None:

@@ -32,6 +32,16 @@ async def test_nothing_of_the_identity_is_left_anywhere(planted: Planted) -> Non
         client=planted.client.id,
         now=planted.shop.clock.now(),
     )
+    await write(
+        planted,
+        "INSERT INTO reconciliation_differences (id, kind, key, scope, refs, evidence, repair,"
+        " safe, ways, first_seen_at, last_seen_at, last_run_id, decision, decided_by, decided_at, reason)"
+        " VALUES (:client, 'x', 'x', 'x', jsonb_build_object('service', cast(:ref AS text)), '{}',"
+        " 'x', false, '{}', :now, :now, :client, 'ignore', 'staff', :now, 'planted reason')",
+        client=planted.client.id,
+        ref=str((await planted.service()).service_ref),
+        now=planted.shop.clock.now(),
+    )
     before = await planted.dump()
     assert before.count(NEEDLE) > 10, "or this test finds nothing because nothing was there"
     erased = await planted.erase(LEFT)
