@@ -140,11 +140,16 @@ async def list_deliveries(
     after: UUID | None,
     limit: int,
 ) -> Sequence[WebhookDelivery]:
-    """Up to `limit + 1` hints to an endpoint, newest first."""
+    """Up to `limit + 1` hints to an endpoint, newest first. Raises `not_found`."""
     mine = select(WebhookEndpoint.id).where(*_mine(principal), WebhookEndpoint.id == endpoint_id)
+    if await session.scalar(mine) is None:
+        raise not_found("webhook endpoint")
     statement = (
         select(WebhookDelivery)
-        .where(WebhookDelivery.endpoint_id.in_(mine))
+        .where(
+            WebhookDelivery.partner_id == principal.partner_id,
+            WebhookDelivery.endpoint_id == endpoint_id,
+        )
         .order_by(WebhookDelivery.id.desc())
         .limit(limit + 1)
     )

@@ -264,8 +264,8 @@ async def test_another_partner_and_another_installation_find_nothing(
             await http.post(f"{HOOKS}/{made['id']}/rotate-secret"),
             await http.post(f"{HOOKS}/{made['id']}/enable"),
             await http.post(f"{HOOKS}/{made['id']}/deliveries/{uuid4()}/redeliver"),
+            await http.get(f"{HOOKS}/{made['id']}/deliveries"),
         ]
-        assert (await http.get(f"{HOOKS}/{made['id']}/deliveries")).json()["items"] == []
     assert {answer.status_code for answer in answers} == {404}
 
 
