@@ -53,10 +53,10 @@ async def find_offered(
     found = await _load(
         session,
         partner_id,
-        Offer.partner_id == partner_id,
         Tariff.id == tariff_id,
         TariffVersion.number == version,
         TariffVersion.number == number_in_effect(session),
+        offered=True,
     )
     return found[0] if found else None
 
@@ -66,7 +66,7 @@ async def find_sold(session: ReadSession, partner_id: UUID, *, version_id: UUID)
 
     Without an offer there is no discount. Raises NoResultFound for an unknown id.
     """
-    found = await _load(session, partner_id, TariffVersion.id == version_id)
+    found = await _load(session, partner_id, TariffVersion.id == version_id, offered=False)
     if not found:
         message = "no such tariff version"
         raise NoResultFound(message)
@@ -78,8 +78,8 @@ async def list_offered(session: ReadSession, partner_id: UUID) -> list[OfferedVe
     return await _load(
         session,
         partner_id,
-        Offer.partner_id == partner_id,
         TariffVersion.number == number_in_effect(session),
+        offered=True,
     )
 
 
@@ -106,17 +106,19 @@ def number_in_effect(session: ReadSession) -> ScalarSelect[int]:
 
 
 async def _load(
-    session: ReadSession, partner_id: UUID, *criteria: ColumnElement[bool]
+    session: ReadSession, partner_id: UUID, *criteria: ColumnElement[bool], offered: bool
 ) -> list[OfferedVersion]:
     """One row per price; columns and not entities, so that stock is read anew each time."""
-    rows = (await session.execute(_statement(partner_id).where(*criteria))).all()
+    rows = (await session.execute(_statement(partner_id, offered=offered).where(*criteria))).all()
     grouped: dict[UUID, list[Row[*tuple[Any, ...]]]] = {}
     for row in rows:
         grouped.setdefault(row.version_id, []).append(row)
     return [_version(group) for group in grouped.values()]
 
 
-def _statement(partner_id: UUID) -> Select[*tuple[Any, ...]]:
+def _statement(partner_id: UUID, *, offered: bool) -> Select[*tuple[Any, ...]]:
+    """Tariffs are everybody's, offers aren't: by the join, policies on offers hide tariffs too."""
+    of_partner = and_(Offer.tariff_id == Tariff.id, Offer.partner_id == partner_id)
     return (
         select(
             Tariff.id.label("tariff_id"),
@@ -144,7 +146,7 @@ def _statement(partner_id: UUID) -> Select[*tuple[Any, ...]]:
         .select_from(TariffVersion)
         .join(Tariff, Tariff.id == TariffVersion.tariff_id)
         .join(DataCenter, DataCenter.id == Tariff.data_center_id)
-        .outerjoin(Offer, and_(Offer.tariff_id == Tariff.id, Offer.partner_id == partner_id))
+        .join(Offer, of_partner, isouter=not offered)
         .outerjoin(TariffPriceRow, TariffPriceRow.version_id == TariffVersion.id)
         .order_by(Tariff.code, TariffVersion.number)
     )

@@ -15,6 +15,8 @@ from uuid import UUID
 from fastapi import FastAPI
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from shared.kit.db import Database, ReadSession, WriteSession
 
@@ -96,13 +98,16 @@ class Service:
     """One application that runs in this process."""
 
     app: FastAPI
+    owner_url: str
     _rewrite: Rewrite | None = None
+    _owner: AsyncEngine = field(init=False)
 
     def __post_init__(self) -> None:
+        self._owner = create_async_engine(self.owner_url, poolclass=NullPool)
         for database in self.databases:
             database.__class__ = Rehearsal
-            listened = database.engine.sync_engine
-            event.listen(listened, "before_cursor_execute", self._look, retval=True)
+        for engine in (self._owner, *(database.engine for database in self.databases)):
+            event.listen(engine.sync_engine, "before_cursor_execute", self._look, retval=True)
 
     @property
     def databases(self) -> tuple[Database, Database]:
@@ -129,9 +134,9 @@ class Service:
 
     @contextmanager
     def without_policies(self) -> Iterator[None]:
-        """The application works as a role that sees everybody's rows while the block runs."""
-        app, staff = self.databases
-        kept, app.engine = app.engine, staff.engine
+        """The application works as the server's owner, who sees all rows, while the block runs."""
+        app, _staff = self.databases
+        kept, app.engine = app.engine, self._owner
         try:
             yield
         finally:

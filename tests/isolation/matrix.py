@@ -152,6 +152,7 @@ class Matrix:
     def _roles(self, route: Route) -> None:
         """Each role: let in, or told which one it takes."""
         allowed = rules.roles_of(route.label)
+        self._of_another_person(route)
         victim = self._victim_of(route)
         ask = self.ask_for(route, victim.values)
         for role, token in self.world.by_role[str(route.scheme)].items():
@@ -161,6 +162,14 @@ class Matrix:
             else:
                 wrong = self._refused(answer, ask, REFUSALS["other role"], victim)
                 self.report.count(f"staff: {role}, not allowed", route, wrong)
+
+    def _of_another_person(self, route: Route) -> None:
+        """What is somebody's own below `/me` isn't there for a colleague."""
+        names = set(_path_names(route))
+        if "/me/" in route.path and names:
+            token = self.world.by_role[str(route.scheme)][Role.READ_ONLY]
+            values = {name: self.world.common[route.service][name] for name in names}
+            self._like_unknown(route, values, names, token, "colleague")
 
     def _mixed_parents(self, route: Route) -> None:
         """What belongs to one tenant isn't found below another one, for staff either."""

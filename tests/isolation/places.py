@@ -35,6 +35,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "client_id": "SELECT $1::uuid",
         "service_id": "SELECT id FROM services WHERE client_id = $1"
         " ORDER BY heard_state <> 'active', id LIMIT 1",
+        "session_id": "SELECT id FROM client_sessions WHERE client_id = $1 ORDER BY id LIMIT 1",
         "order_id": "SELECT id FROM orders WHERE client_id = $1 ORDER BY id LIMIT 1",
         "command_id": "SELECT id FROM commands WHERE client_id = $1 ORDER BY id LIMIT 1",
     },
@@ -46,10 +47,14 @@ COMMON: Mapping[str, Mapping[str, str]] = {
         "data_center_id": "SELECT id FROM data_centers LIMIT 1",
         "code": "SELECT code FROM os_templates LIMIT 1",
         "kind": "SELECT 'operation'",
+        "session_id": "SELECT id FROM staff_sessions ORDER BY created_at LIMIT 1",
+        "job_id": "SELECT coalesce(max(id), 1) FROM jobs",
         "item_id": "SELECT id FROM operations ORDER BY id LIMIT 1",
     },
     "reselling": {
         "staff_id": "SELECT id FROM staff ORDER BY id DESC LIMIT 1",
+        "session_id": "SELECT id FROM staff_sessions ORDER BY created_at LIMIT 1",
+        "job_id": "SELECT coalesce(max(id), 1) FROM jobs",
         "seller_id": "SELECT id FROM sellers ORDER BY id LIMIT 1",
         "tariff_id": "SELECT id FROM tariffs ORDER BY id LIMIT 1",
     },

@@ -304,7 +304,7 @@ def run_applications(
         logins = held.enter_context(proper_logins(urls[name], name))
         app = create(own_settings(name, {**known, **logins}))
         runner.run(opened.enter_async_context(app.router.lifespan_context(app)))
-        found[name] = Service(app)
+        found[name] = Service(app, urls[name])
     return found
 
 
