@@ -28,6 +28,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "installation_id": "SELECT id FROM installations WHERE partner_id = $1 ORDER BY id LIMIT 1",
         "key_id": "SELECT id FROM partner_keys WHERE partner_id = $1 AND revoked_at IS NULL"
         " AND expires_at IS NULL ORDER BY id LIMIT 1",
+        "prefix": "SELECT left(service_ref::text, 2) FROM services WHERE partner_id = $1 LIMIT 1",
         "trace_id": "SELECT split_part(traceparent, '-', 2) FROM operations"
         " WHERE partner_id = $1 AND traceparent IS NOT NULL ORDER BY id LIMIT 1",
     },
@@ -49,17 +50,18 @@ COMMON: Mapping[str, Mapping[str, str]] = {
         "kind": "SELECT 'operation'",
         "session_id": "SELECT id FROM staff_sessions ORDER BY created_at LIMIT 1",
         "job_id": "SELECT coalesce(max(id), 1) FROM jobs",
+        "difference_id": "SELECT gen_random_uuid()",
         "item_id": "SELECT id FROM operations ORDER BY id LIMIT 1",
     },
     "reselling": {
         "staff_id": "SELECT id FROM staff ORDER BY id DESC LIMIT 1",
         "session_id": "SELECT id FROM staff_sessions ORDER BY created_at LIMIT 1",
         "job_id": "SELECT coalesce(max(id), 1) FROM jobs",
+        "difference_id": "SELECT gen_random_uuid()",
         "seller_id": "SELECT id FROM sellers ORDER BY id LIMIT 1",
         "tariff_id": "SELECT id FROM tariffs ORDER BY id LIMIT 1",
     },
 }
-LENGTH_OF_A_TRACE = 32
 # Of these a stranger's value means nothing: they aren't ids.
 NEUTRAL = {"limit", "wait", "state", "from", "to", "if-none-match", "Idempotency-Key"}
 
@@ -95,7 +97,7 @@ def ids_among(values: Mapping[str, str]) -> dict[str, str]:
 def unknown_like(name: str, value: str) -> str:
     """What nothing has, in the form of this value."""
     if name != "after":
-        return uuid4().hex if len(value) == LENGTH_OF_A_TRACE else str(uuid4())
+        return str(uuid4()) if "-" in value else uuid4().hex[: len(value)]
     number, dash, _ = value.partition("-")
     return f"{number}-{uuid4().hex[:12]}" if dash and number.isdigit() else encode_cursor(uuid4())
 

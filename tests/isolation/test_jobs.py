@@ -7,7 +7,12 @@ from pathlib import Path
 from tests.architecture.source import APPLICATION, Source, sources
 
 # What isn't an id, and why everybody may see it.
-HARMLESS = {"platforms": "names of our own platforms"}
+HARMLESS = {
+    "platforms": "names of our own platforms",
+    "platform": "the name of one",
+    "vm": "an id on a platform",
+    "account": "an id of ours",
+}
 
 
 def payloads(source: Source) -> Iterator[tuple[str, ast.expr]]:
@@ -29,7 +34,7 @@ def told(place: str, payload: ast.expr) -> list[str]:
     return [
         f"{place}: {name!r} isn't an id; look it up in the task, or say why everybody may see it"
         for name in names
-        if not str(name).endswith("_id") and name not in HARMLESS
+        if not str(name).endswith(("_id", "_ref")) and name not in HARMLESS
     ]
 
 

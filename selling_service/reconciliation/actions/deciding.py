@@ -92,7 +92,11 @@ async def _delete_stray(session: WriteSession, row: DifferenceColumns) -> None:
     await enqueue(
         session,
         DELETE_STRAY_JOB,
-        payload={name: row.refs[name] for name in ("platform", "vm", "account")},
+        payload={
+            "platform": row.refs["platform"],
+            "vm": row.refs["vm"],
+            "account": row.refs["account"],
+        },
         dedupe_key=f"{DELETE_STRAY_JOB}:{row.refs['vm']}",
         max_attempts=FOREVER,
     )
