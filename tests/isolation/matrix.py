@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -47,6 +47,7 @@ FITTING = {
     "url": "https://localhost/somewhere",
 }
 FITS = Callable[[str], bool]
+Who = TypeVar("Who", bound=str)
 
 
 @dataclass(slots=True)
@@ -121,10 +122,9 @@ class Matrix:
             or victims["partner_key" if route.service == "selling" else "client_session"]
         )
         ask = self.ask_for(route, victim.values)
-        for kind, token in self.world.strangers[str(route.scheme)].items():
-            if kind == "blocked":
-                continue
-            answer = self.send(route, replace(ask, token=token))
+        strangers = {**self.world.strangers[str(route.scheme)]}
+        strangers.pop("blocked", None)
+        for kind, answer in self._answers(route, ask, strangers).items():
             wanted = REFUSALS.get(kind, UNAUTHORIZED)
             self.report.count(kind, route, self._refused(answer, ask, wanted, victim))
 
@@ -155,8 +155,8 @@ class Matrix:
         self._of_another_person(route)
         victim = self._victim_of(route)
         ask = self.ask_for(route, victim.values)
-        for role, token in self.world.by_role[str(route.scheme)].items():
-            answer = self.send(route, replace(ask, token=token))
+        tokens = self.world.by_role[str(route.scheme)]
+        for role, answer in self._answers(route, ask, tokens).items():
             if role in allowed:
                 self.report.count(f"staff: {role}, allowed", route, _let_in(answer))
             else:
@@ -258,6 +258,13 @@ class Matrix:
         ask = Ask(method="GET", path=path, query="limit=1", token=victim.token)
         found: str | None = self.send(route, ask).json["next"]
         return found
+
+    def _answers(
+        self, route: Route, ask: Ask, tokens: Mapping[Who, str | None]
+    ) -> dict[Who, Answer]:
+        """The same asked by several, side by side."""
+        asks = [replace(ask, token=token) for token in tokens.values()]
+        return dict(zip(tokens, self.world.ask_all(route.service, asks), strict=True))
 
     def send(self, route: Route, ask: Ask) -> Answer:
         """A stream is read until its reader's last event; others' end at once."""

@@ -58,6 +58,10 @@ COMMON: Mapping[str, Mapping[str, str]] = {
         "session_id": "SELECT id FROM staff_sessions ORDER BY created_at LIMIT 1",
         "job_id": "SELECT coalesce(max(id), 1) FROM jobs",
         "difference_id": "SELECT gen_random_uuid()",
+        "kind": "SELECT 'service'",
+        "item_id": "SELECT id FROM services ORDER BY id LIMIT 1",
+        "trace_id": "SELECT split_part(traceparent, '-', 2) FROM commands"
+        " WHERE traceparent IS NOT NULL ORDER BY id LIMIT 1",
         "seller_id": "SELECT id FROM sellers ORDER BY id LIMIT 1",
         "tariff_id": "SELECT id FROM tariffs ORDER BY id LIMIT 1",
     },

@@ -31,7 +31,7 @@ SCOPES: Sequence[tuple[str, Scope | None]] = (
 )
 ROLES: Sequence[tuple[str, frozenset[Role]]] = (
     (r"\w+ /\w+/v1/(logout|me)\b", EVERYBODY),
-    (r"\w+ /\w+/v1/staff\b", OWNERS),
+    (r"\w+ /\w+/v1/staff\b|POST .*/erase$", OWNERS),
     (r"POST .*/quotes$", EVERYBODY),
     (r"\w+ .*/(top-ups|pay-outs|corrections|credit-limit|unpark)$", ACCOUNTANTS),
     (r"GET ", EVERYBODY),

@@ -6,7 +6,7 @@ production.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -62,8 +62,18 @@ class World:
 
     def ask(self, service: str, ask: Ask) -> Answer:
         """The answer of one of them."""
+        (answer,) = self.ask_all(service, [ask])
+        return answer
+
+    def ask_all(self, service: str, asks: Sequence[Ask]) -> list[Answer]:
+        """The answers to requests that are asked side by side."""
+
+        async def all_of_them() -> list[Answer]:
+            asked = self.services[service]
+            return await asyncio.gather(*(asked.ask(each) for each in asks))
+
         with capture_logs():  # thousands of lines would tell nothing
-            return self.runner.run(self.services[service].ask(ask))
+            return self.runner.run(all_of_them())
 
 
 @dataclass
