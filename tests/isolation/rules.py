@@ -19,6 +19,7 @@ OWNERS = frozenset({Role.OWNER})
 # The first line that fits a label, e.g. `GET /partner/v1/services`, counts.
 SCOPES: Sequence[tuple[str, Scope | None]] = (
     (r"GET /partner/v1/about", None),
+    (r"GET /partner/v1/(balance|statement|inventory/charges)", Scope.MONEY_READ),
     (
         r"GET /partner/v1/(catalog|accounts|services|operations|commands|inventory|trail)",
         Scope.SERVICES_READ,
@@ -27,13 +28,13 @@ SCOPES: Sequence[tuple[str, Scope | None]] = (
     (r"(PUT|DELETE) /partner/v1/accounts|POST /partner/v1/services$", Scope.SERVICES_ORDER),
     (r"POST /partner/v1/(services|commands)/", Scope.SERVICES_MANAGE),
     (r"\w+ /partner/v1/(events|webhook-endpoints)", Scope.EVENTS_READ),
-    (r"GET /partner/v1/(balance|statement)", Scope.MONEY_READ),
 )
 ROLES: Sequence[tuple[str, frozenset[Role]]] = (
     (r"\w+ /\w+/v1/(logout|me)\b", EVERYBODY),
     (r"\w+ /\w+/v1/staff\b|POST .*/erase$", OWNERS),
     (r"POST .*/quotes$", EVERYBODY),
     (r"\w+ .*/(top-ups|pay-outs|corrections|credit-limit|unpark)$", ACCOUNTANTS),
+    (r"GET .*/clients/{client_id}/export$", OPERATORS),
     (r"GET ", EVERYBODY),
     (r"", OPERATORS),
 )

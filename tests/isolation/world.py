@@ -307,12 +307,13 @@ def run_applications(
 ) -> dict[str, Service]:
     """Both, with logins as production has them."""
     known = stack.variables()
+    for name, url in urls.items():
+        known |= held.enter_context(proper_logins(url, name))
     opened = AsyncExitStack()
     held.callback(lambda: runner.run(opened.aclose()))
     found = {}
     for name, create in (("selling", _selling), ("reselling", _reselling)):
-        logins = held.enter_context(proper_logins(urls[name], name))
-        app = create(own_settings(name, {**known, **logins}))
+        app = create(own_settings(name, known))
         runner.run(opened.enter_async_context(app.router.lifespan_context(app)))
         found[name] = Service(app, urls[name])
     return found
