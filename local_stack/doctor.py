@@ -150,7 +150,7 @@ async def _database(service: str, url: str, *, keys: str) -> list[Finding]:
     try:
         async with engine.connect() as connection:
             found = [await check(service, connection) for check in checks]
-            return [*found, await _secret_keys(service, connection, keys)]
+            return [*found, await examine_secret_keys(service, connection, keys)]
     except (DBAPIError, OSError) as error:
         return [
             Finding(
@@ -188,7 +188,7 @@ async def _migrated(service: str, connection: AsyncConnection) -> Finding:
     )
 
 
-async def _secret_keys(service: str, connection: AsyncConnection, keys: str) -> Finding:
+async def examine_secret_keys(service: str, connection: AsyncConnection, keys: str) -> Finding:
     """The key of the fingerprints is the last that a rotation encrypts anew, and tells of it."""
     vault = Vault([key.strip() for key in keys.split(",") if key.strip()])
     cipher = (await connection.execute(FINGERPRINT_KEY)).scalar()

@@ -167,6 +167,16 @@ def accept(root: Path = ROOT, baseline: Path = BASELINE) -> int:
     """Write what is found now into the baseline: somebody has looked at it."""
     document = scan(root)
     document.pop("generated_at", None)
+    counted = {found.key for found in findings(document)}
+    document["results"] = {
+        file: kept
+        for file, places in document["results"].items()
+        if (
+            kept := [
+                each for each in places if (file, each["type"], each["hashed_secret"]) in counted
+            ]
+        )
+    }
     baseline.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     print(f"secrets: {len(list(findings(document)))} places are no secrets")
     return 0
@@ -188,9 +198,14 @@ class Finding:
 
 
 def findings(document: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield each place of a document of detect-secrets."""
+    """Yield each place of a document of detect-secrets.
+
+    Tests are full of ids and keys made up for them; there, only what has a secret's form counts.
+    """
     for file, places in sorted(document["results"].items()):
         for place in places:
+            if file.startswith("tests/") and place["type"].endswith("High Entropy String"):
+                continue
             yield Finding(
                 file=file,
                 kind=place["type"],

@@ -140,6 +140,12 @@ def test_a_new_secret_is_found_and_an_accepted_place_is_not(
     assert supply.secrets(tree, baseline) == 0
 
 
+def test_what_merely_looks_random_counts_outside_of_tests_only() -> None:
+    place = {"type": "Hex High Entropy String", "hashed_secret": "x", "line_number": 1}
+    document = {"results": {"tests/a.py": [place], "shared/b.py": [place]}}
+    assert [found.file for found in supply.findings(document)] == ["shared/b.py"]
+
+
 def test_the_bill_of_materials_names_what_runs(tmp_path: Path) -> None:
     assert supply.sbom(tmp_path / "sbom.json") == 0
     made = json.loads((tmp_path / "sbom.json").read_text(encoding="utf-8"))
