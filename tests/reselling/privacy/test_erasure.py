@@ -35,7 +35,8 @@ async def test_nothing_of_the_identity_is_left_anywhere(planted: Planted) -> Non
     await write(
         planted,
         "INSERT INTO reconciliation_differences (id, kind, key, scope, refs, evidence, repair,"
-        " safe, ways, first_seen_at, last_seen_at, last_run_id, decision, decided_by, decided_at, reason)"
+        " safe, ways, first_seen_at, last_seen_at, last_run_id, decision, decided_by,"
+        " decided_at, reason)"
         " VALUES (:client, 'x', 'x', 'x', jsonb_build_object('service', cast(:ref AS text)), '{}',"
         " 'x', false, '{}', :now, :now, :client, 'ignore', 'staff', :now, 'planted reason')",
         client=planted.client.id,
