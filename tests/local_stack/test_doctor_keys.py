@@ -3,8 +3,8 @@
 import pytest
 
 from local_stack.doctor import Finding, examine_secret_keys
-from selling_service.cli import Base
-from shared.kit.rotation import rotate_secrets
+from selling_service.database import Base
+from shared.kit.rotation import load_models, rotate_secrets
 from shared.kit.vault import Vault
 from tests.kit.test_rotation import running
 
@@ -14,6 +14,7 @@ OLD, NEW = Vault.new_key(), Vault.new_key()
 @pytest.fixture
 async def url(selling_database_url: str) -> str:
     """Return a database that was used with the old key."""
+    load_models("selling_service")
     async with running(selling_database_url, OLD):
         pass
     return selling_database_url
