@@ -26,6 +26,8 @@ DATABASE_AWAY = (
     OSError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    # What asyncpg says of a server that dies in the middle of a statement.
+    asyncpg.InternalClientError,
 )
 NAMING = {
     "ix": "ix_%(column_0_N_label)s",

@@ -33,6 +33,9 @@ def asyncpg_arguments(url: str) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
+_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
 class Hints:
     """Sends hints after commits, coalesced, and wakes those who wait for a channel and payload."""
 
@@ -100,7 +103,7 @@ class Hints:
         while True:
             try:
                 await self._serve(url)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except _AWAY as error:
                 _log.warning("hints.connection_lost", error=type(error).__name__)
                 await asyncio.sleep(_RECONNECT_SECONDS)
 

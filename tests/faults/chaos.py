@@ -14,10 +14,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-import asyncpg
-
 from local_stack.demo.callers import JSON, Client
 from selling_service.provisioning.drivers.simulated import Behaviour
+from shared.kit.db import DATABASE_AWAY
 from tests.faults.lab import Lab
 from tests.faults.mischief import Mischief
 from tests.journeys.behind import behave, one
@@ -181,7 +180,7 @@ class Chaos:
     def _wait(self, wire: Wire, *, until: float) -> None:
         while time.monotonic() < until:
             # The server may be being killed just now.
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(*DATABASE_AWAY):
                 if self._count(wire, ALL_COMMANDS) >= self.commands:
                     return
                 roomy = self._count(wire, UNDER_WAY) < MOST_UNDER_WAY

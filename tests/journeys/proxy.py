@@ -185,7 +185,9 @@ class Proxy:
     async def _copy(self, sent: Sent) -> None:
         twin = await Upstream.opened(self.target)
         try:
-            await twin.ask(sent.raw, answer_to=None, record=self.down)
+            # Its answer is nobody's; that the seller may die over it is another fault's affair.
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await twin.ask(sent.raw, answer_to=None, record=self.down)
         finally:
             twin.close()
 
