@@ -19,7 +19,6 @@ from shared.kit.tracing import stop_tracing
 STOP_SECONDS = 10
 # Longer than the reseller's client keeps a connection (15 s): it shall not meet our end of it.
 KEEP_ALIVE_SECONDS = 20
-BACKLOG = 512
 _LOOK_SECONDS = 0.05
 
 
@@ -72,7 +71,6 @@ def configure(
         forwarded_allow_ips=settings.proxies,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
-        backlog=BACKLOG,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
         ssl_ca_certs=str(settings.tls_client_ca) if settings.tls_client_ca else None,

@@ -1,5 +1,7 @@
 """Names that look like others, lead elsewhere, or would be obeyed by whoever shows them."""
 
+import csv
+import io
 from typing import Any
 from uuid import uuid4
 
@@ -152,3 +154,17 @@ def test_email_of_somebody_else_in_other_letters(world: World) -> None:
         with world.unchanged():
             answer = sign_up(world, email=email)
             assert problem(answer) in {(409, "email_taken"), (422, "invalid_request")}
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1+1", "-2+3", "@SUM(A1)", "\uff1d1+1", " =1"])
+def test_csv_formula_injection_in_an_export(world: World, text: str) -> None:
+    amount = {"amount": 1, "currency": "EUR"}
+    body = {"reference": str(uuid4()), "amount": amount, "text": text}
+    world.stack.staff.post(f"/staff/v1/clients/{world.mike.id}/top-ups", body)
+    answer = world.mike.http.get("/client/v1/statement.csv")
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"].startswith("attachment")
+    cells = [cell for row in csv.reader(io.StringIO(answer.text)) for cell in row]
+    assert f"'{text.strip()}" in cells
+    texts = [cell for cell in cells if not cell.lstrip("-").isdigit()]
+    assert [cell for cell in texts if cell.strip()[:1] in set("=+-@\uff1d")] == []

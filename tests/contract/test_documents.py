@@ -117,13 +117,13 @@ def test_every_route_declares_what_may_happen_to_any_of_its_kind(service: str) -
     def missing(name: str, one: dict[str, Any]) -> set[str]:
         declared = set().union(*problem_codes(one).values())
         path = name.split()[1]
-        wanted = {"internal_error", "body_too_large"}
+        wanted = {"internal_error", "body_too_large", "request_too_slow", "headers_too_large"}
         if path not in HEALTH:
             wanted |= {"unavailable"}
         if one.get("security"):
             wanted |= {"unauthorized"}
         if path.startswith("/partner/"):
-            wanted |= {"rate_limited", "address_not_allowed"}
+            wanted |= {"rate_limited", "address_not_allowed", "certificate_required"}
         if any(part["in"] != "header" for part in one.get("parameters", ())):
             wanted |= {"invalid_request"}
         if "requestBody" in one:

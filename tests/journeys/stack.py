@@ -137,6 +137,8 @@ class Stack:
             # Everybody here comes from one address.
             found[f"{prefix}_LOGIN_ATTEMPTS_PER_ADDRESS"] = "100000"
         found["RESELLING_SIGN_UPS_PER_ADDRESS"] = "100000"
+        # Sellers stand on this machine.
+        found["RESELLING_SELLER_PRIVATE_ADDRESSES"] = "true"
         found["SELLING_PLATFORM"] = self.platform
         found["SELLING_QEMU_DIRECTORY"] = str(self.folder / "qemu")
         found["SELLING_QEMU_STOP_GRACE_SECONDS"] = "1"
