@@ -4,8 +4,7 @@ from datetime import timedelta
 
 from reselling_service.commands.actions.sending import KEPT_ATTEMPTS, prune_attempts
 from reselling_service.database import ResellingRuntime
-from reselling_service.desk.actions import check_money
-from reselling_service.desk.actions.checking import find_wrong
+from reselling_service.desk.actions import MONEY
 from shared.kit.jobs import Job, Task
 
 CHECK_JOB = "check_money"
@@ -18,10 +17,10 @@ def tasks(runtime: ResellingRuntime) -> list[Task]:
 
     async def check(_job: Job) -> None:
         async with runtime.staff.read() as session:
-            found = await find_wrong(session)
+            found = await MONEY.find_wrong(session)
         if found:
             async with runtime.staff.write() as session:
-                await check_money(session, found)
+                await MONEY.park(session, found)
 
     async def prune(_job: Job) -> None:
         pruned = 1

@@ -3,8 +3,7 @@
 from datetime import timedelta
 
 from selling_service.database import SellingRuntime
-from selling_service.desk.actions import check_money
-from selling_service.desk.actions.checking import find_wrong
+from selling_service.desk.actions import MONEY
 from selling_service.services.actions.attempts import KEPT_ATTEMPTS, prune_attempts
 from shared.kit.jobs import Job, Task
 
@@ -18,10 +17,10 @@ def tasks(runtime: SellingRuntime) -> list[Task]:
 
     async def check(_job: Job) -> None:
         async with runtime.staff.read() as session:
-            found = await find_wrong(session)
+            found = await MONEY.find_wrong(session)
         if found:
             async with runtime.staff.write() as session:
-                await check_money(session, found)
+                await MONEY.park(session, found)
 
     async def prune(_job: Job) -> None:
         pruned = 1

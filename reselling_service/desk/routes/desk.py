@@ -150,7 +150,7 @@ async def unpark_desk_item(
 ) -> None:
     """What waited goes on."""
     await find_item(session, staff, kind=kind, item_id=item_id)
-    await actions.unpark(
+    await actions.MONEY.unpark(
         session,
         staff,
         kind=kind,

@@ -1,109 +1,18 @@
-"""Compares the books with themselves, sets aside what contradicts itself, and takes it up again.
+"""The check of this service's own books; what contradicts itself is set aside."""
 
-Everything else goes on: one broken account must not stop the others.
-"""
-
-from collections.abc import Sequence
-from uuid import UUID
-
-import structlog
-
-from selling_service.desk import queries
 from selling_service.desk.models import DeskCase
-from selling_service.desk.rules import DeskKind
+from selling_service.desk.queries import find_wrong_accounts, find_wrong_services
 from selling_service.ledger.models import BOOKS
 from selling_service.services.actions.parking import park_service, unpark_service
-from selling_service.staff.actions import audit
-from shared.kit.bookkeeping.faults import Faults, Finding, by_subject, evidence_of
-from shared.kit.db import ReadSession, WriteSession
-from shared.kit.desk import NOT_PARKED, STILL_WRONG, find_settled, settle_by_hand
-from shared.kit.people import StaffPrincipal, Unattended
-from shared.kit.problems import ProblemError
+from selling_service.staff.models import PEOPLE
+from shared.kit.desk import MoneyCheck
 
-_log = structlog.get_logger(__name__)
-
-
-async def find_wrong(session: ReadSession) -> Faults:
-    """What contradicts itself, by what is to be parked, but for what people have made good."""
-    accounts = await queries.find_wrong_accounts(session, None)
-    services = await queries.find_wrong_services(session)
-    found = by_subject([*accounts, *services])
-    settled = await find_settled(session, DeskCase, [key[1] for key in found])
-    return {
-        key: findings
-        for key, findings in found.items()
-        if (key[0], key[1], evidence_of(findings)) not in settled
-    }
-
-
-async def check_money(session: WriteSession, found: Faults) -> int:
-    """Park what was found; how many weren't parked before."""
-    parked = 0
-    for (kind, object_id), findings in sorted(found.items()):
-        code, detail = findings[0].fault, evidence_of(findings)
-        if kind == DeskKind.SERVICE:
-            new = await park_service(session, service_id=object_id, code=code, detail=detail)
-            news = new is not None
-        else:
-            news = await park_account(session, partner_id=object_id, code=code, detail=detail)
-        if news:
-            _log.error("money.parked", kind=kind, object_id=str(object_id), code=code)
-        parked += news
-    return parked
-
-
-async def park_account(session: WriteSession, *, partner_id: UUID, code: str, detail: str) -> bool:
-    """Take no new holds and charges of a partner; false where that was so before."""
-    if not await BOOKS.park(session, owner=partner_id, code=code, detail=detail):
-        return False
-    doer = Unattended.SYSTEM
-    await _audit(session, doer, "account.park", partner_id=partner_id, code=code, detail=detail)
-    return True
-
-
-async def unpark(
-    session: WriteSession,
-    staff: StaffPrincipal,
-    *,
-    kind: DeskKind,
-    item_id: UUID,
-    reason: str,
-    settled_by_hand: bool,
-) -> None:
-    """Let it go on, once its books agree or what is wrong was made good by hand.
-
-    Raises `not_parked`, `still_wrong` with the evidence.
-    """
-    findings = await _look_again(session, kind, item_id)
-    if findings and not settled_by_hand:
-        detail = "Its books still don't agree; see blockers. Correct them, or say settled_by_hand."
-        blockers = [{"code": item.fault, "detail": item.evidence} for item in findings]
-        raise ProblemError(STILL_WRONG, detail, blockers=blockers)
-    evidence = evidence_of(findings) if findings else None
-    await settle_by_hand(session, DeskCase, kind=kind, object_id=item_id, evidence=evidence)
-    if kind is DeskKind.SERVICE:
-        done = await unpark_service(session, staff, service_id=item_id, reason=reason)
-    else:
-        done = await BOOKS.unpark(session, owner=item_id)
-        await _audit(session, staff, "account.unpark", partner_id=item_id, reason=reason)
-    if not done:
-        raise ProblemError(NOT_PARKED, "It goes on already.")
-
-
-async def _look_again(session: ReadSession, kind: DeskKind, item_id: UUID) -> Sequence[Finding]:
-    if kind is DeskKind.SERVICE:
-        return await queries.find_wrong_services(session, service_id=item_id)
-    if kind is DeskKind.ACCOUNT:
-        return await queries.find_wrong_accounts(session, item_id)
-    raise ProblemError(NOT_PARKED, "Only services and accounts are parked.")
-
-
-async def _audit(
-    session: WriteSession,
-    doer: StaffPrincipal | Unattended,
-    action: str,
-    *,
-    partner_id: UUID,
-    **after: str,
-) -> None:
-    await audit(session, doer, action, object_type="account", object_id=partner_id, after=after)
+MONEY = MoneyCheck(
+    books=BOOKS,
+    cases=DeskCase,
+    people=PEOPLE,
+    find_accounts=find_wrong_accounts,
+    find_services=find_wrong_services,
+    park_service=park_service,
+    unpark_service=unpark_service,
+)

@@ -16,6 +16,7 @@ from shared.kit.desk.cases import (
     settle_by_hand,
     write_place,
 )
+from shared.kit.desk.checking import MoneyCheck
 from shared.kit.desk.shapes import DeskHandOver, DeskItem, DeskReason, DeskUnpark, item_fields
 from shared.kit.desk.words import MONEY_WORDS, Action, Words
 
@@ -33,6 +34,7 @@ __all__ = [
     "DeskItem",
     "DeskReason",
     "DeskUnpark",
+    "MoneyCheck",
     "Place",
     "Words",
     "dismiss",

@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from reselling_service.commands.tasks import tasks as command_tasks
-from reselling_service.desk.actions import check_money
-from reselling_service.desk.actions.checking import find_wrong
+from reselling_service.desk.actions import MONEY
 from reselling_service.sellers.client import open_line
 from reselling_service.services import actions
 from reselling_service.services.models import Service
@@ -35,9 +34,9 @@ async def sql(shop: Shop, *statements: str) -> None:
 
 async def check(shop: Shop) -> int:
     async with shop.runtime.staff.read() as session:
-        found = await find_wrong(session)
+        found = await MONEY.find_wrong(session)
     async with shop.runtime.staff.write() as session:
-        return await check_money(session, found)
+        return await MONEY.park(session, found)
 
 
 async def lose_the_charge(shop: Shop) -> str:

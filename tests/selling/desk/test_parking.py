@@ -7,8 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from selling_service.desk.actions import check_money
-from selling_service.desk.actions.checking import find_wrong
+from selling_service.desk.actions import MONEY
 from selling_service.desk.queries import count_desk
 from selling_service.provisioning.drivers.simulated import FaultKind
 from shared.kit.people import Role
@@ -30,9 +29,9 @@ async def sql(house: House, *statements: str) -> None:
 
 async def check(house: House) -> int:
     async with house.runtime.staff.read() as session:
-        found = await find_wrong(session)
+        found = await MONEY.find_wrong(session)
     async with house.runtime.staff.write() as session:
-        return await check_money(session, found)
+        return await MONEY.park(session, found)
 
 
 async def lose_the_charge(house: House, partner: Caller, ref: str) -> str:
