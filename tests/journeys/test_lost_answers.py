@@ -1,15 +1,18 @@
 """One command, exactly once: whatever the network loses, doubles or invents."""
 
+import random
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
 from local_stack.demo.callers import Client
 from tests.journeys.behind import one
 from tests.journeys.invariants import check_all, settle
-from tests.journeys.proxy import Fault, once
+from tests.journeys.proxy import Fault, Rule, Sent, once
 from tests.journeys.stack import Stack
 from tests.journeys.wires import (
     Wire,
@@ -22,7 +25,8 @@ from tests.journeys.wires import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-ORDERS = 200
+ORDERS = 1000
+SHOPS = 5
 BURST = 40
 ANSWERED = {"accepted", "succeeded"}
 CLIENTS = 4
@@ -47,23 +51,56 @@ def expect_exactly(wire: Wire, *, orders: int, clients: int) -> None:
         sides = {"holds": 1, "entries": 2}[what]
         found = one(stack.reselling_database, at_home.format(what), wire.shop.seller["id"])
         assert found == orders * sides
-    check_all(stack)
 
 
-@pytest.mark.parametrize("copies", [1, 2], ids=["sent once", "sent twice at once"])
-def test_answer_of_each_of_200_orders_is_lost(common_stack: Stack, copies: int) -> None:
-    """The feed is silent meanwhile: only a repetition can bring the answer."""
+def lost_doubled_and_out_of_order(chance: random.Random) -> Rule:
+    """The first answer to each order is lost; some come twice, and some after later ones."""
+    rules = [
+        once(Fault(drop_answer=True, copies=copies, delay=delay))
+        for copies in (1, 2, 3)
+        for delay in (0.0, 0.0, 0.4)
+    ]
+    chosen: dict[str | None, Rule] = {}
+
+    def rule(sent: Sent) -> Fault | None:
+        return chosen.setdefault(sent.command_id, chance.choice(rules))(sent)
+
+    return rule
+
+
+def test_answer_of_each_of_1000_orders_is_lost(common_stack: Stack) -> None:
+    """The feeds are silent meanwhile: only a repetition can bring the answer."""
     told = threading.Event()
-    lost = once(Fault(drop_answer=True, copies=copies))
-    clients = clients_of(common_stack)
-    with wired(common_stack, rule=first_of(mute_feed(told), lost), paid_in=10**6) as wire:
-        order_one_by_one(wire, clients, orders=ORDERS, until=ANSWERED, seconds=LONGEST)
-        sent = Counter(order.command_id for order in wire.orders)
-        assert len(sent) == ORDERS
-        assert min(sent.values()) > 1
+    chance = random.Random(ORDERS)
+    with ExitStack() as shops:
+        wires = []
+        for _ in range(SHOPS):
+            lost = lost_doubled_and_out_of_order(chance)
+            rule = first_of(mute_feed(told), lost)
+            wires.append(shops.enter_context(wired(common_stack, rule=rule, paid_in=10**6)))
+        with ThreadPoolExecutor(SHOPS) as pool:
+            for each in [pool.submit(lose_answers, wire) for wire in wires]:
+                each.result()
         told.set()
         settle(common_stack, seconds=LONGEST)
-        expect_exactly(wire, orders=ORDERS, clients=CLIENTS)
+        for wire in wires:
+            expect_exactly(wire, orders=ORDERS // SHOPS, clients=CLIENTS)
+        check_all(common_stack)
+        faults = [fault for wire in wires for fault in wire.proxy.faults if fault.drop_answer]
+        twice = sum(fault.copies > 1 for fault in faults)
+        late = sum(fault.delay > 0 for fault in faults)
+        assert len(faults) == ORDERS
+        print(f"answers lost {ORDERS}, of them doubled {twice}, delayed {late}")  # noqa: T201 - figures
+
+
+def lose_answers(wire: Wire) -> None:
+    """Order at one shop, few at once: a circuit that opens would only make it slower."""
+    orders = ORDERS // SHOPS
+    clients = clients_of(wire.stack)
+    order_one_by_one(wire, clients, orders=orders, until=ANSWERED, seconds=LONGEST)
+    sent = Counter(order.command_id for order in wire.orders)
+    assert len(sent) == orders
+    assert min(sent.values()) > 1
 
 
 def test_answers_of_many_orders_at_once_are_lost_and_the_circuit_opens(
@@ -84,3 +121,4 @@ def test_answers_of_many_orders_at_once_are_lost_and_the_circuit_opens(
             time.sleep(0.5)
         settle(common_stack, seconds=LONGEST)
         expect_exactly(wire, orders=BURST, clients=CLIENTS)
+        check_all(common_stack)
