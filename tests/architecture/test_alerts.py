@@ -14,6 +14,7 @@ from reselling_service.main import create_app as create_reselling
 from reselling_service.settings import ResellingSettings
 from selling_service.main import create_app as create_selling
 from selling_service.settings import SellingSettings
+from tests.requirements import require
 from tests.secret_key import SECRET_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +63,8 @@ def test_the_runbook_knows_no_alert_that_is_gone() -> None:
 
 def test_prometheus_can_read_the_rules() -> None:
     promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool isn't on this machine (Debian: prometheus)")
+    require(promtool, "promtool isn't on this machine (Debian: prometheus)")
+    assert promtool is not None
     ran = subprocess.run(
         [promtool, "check", "rules", RULES], capture_output=True, text=True, check=False
     )

@@ -11,6 +11,7 @@ import pytest
 from tests.faults.disk import small_disk
 from tests.faults.lives import wait
 from tests.faults.relay import Relay
+from tests.requirements import require
 
 
 @dataclass
@@ -103,8 +104,7 @@ def test_a_cable_that_was_pulled_out_takes_nobody_until_it_is_healed(cable: Rela
 
 def test_small_disk_can_be_filled_and_freed() -> None:
     with small_disk() as disk:
-        if not disk.is_small:
-            pytest.skip("no file system can be mounted here")
+        require(disk.is_small, "no file system can be mounted here")
         disk.fill()
         with pytest.raises(OSError, match="No space left"):
             (disk.folder / "more").write_bytes(b"x" * 100_000)
