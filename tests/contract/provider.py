@@ -94,7 +94,9 @@ class SellingWorld(World):
             "delivery_id": delivery_ids,
             "from": [row["paid_until"] for row in services],
             "operation_id": [row["id"] for row in done],
-            "command_id": [*(row["command_id"] for row in done if row["command_id"]), fresh_uuid],
+            "command_id": [fresh_uuid]
+            if label.endswith("/cancel")
+            else [*(row["command_id"] for row in done if row["command_id"]), fresh_uuid],
             "difference_id": self._differences(label, services),
             "os": [OS],
             "os_templates": [] if "/load" in label else [[OS]],

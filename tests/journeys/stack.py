@@ -137,6 +137,7 @@ class Stack:
             # Everybody here comes from one address.
             found[f"{prefix}_LOGIN_ATTEMPTS_PER_ADDRESS"] = "100000"
         found["RESELLING_SIGN_UPS_PER_ADDRESS"] = "100000"
+        found["RESELLING_TAKEN_SIGN_UPS_PER_ADDRESS"] = "100000"
         # Sellers stand on this machine.
         found["RESELLING_SELLER_PRIVATE_ADDRESSES"] = "true"
         found["SELLING_PLATFORM"] = self.platform

@@ -30,7 +30,7 @@ def collector() -> Iterator[Collector]:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stack(make_stack: MakeStack, collector: Collector) -> Iterator[Stack]:
     """A pair that sends its spans."""
     variables = {

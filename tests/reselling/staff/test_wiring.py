@@ -21,7 +21,7 @@ def operations() -> dict[str, dict[str, Any]]:
 
 def test_every_route_but_the_login_wants_a_session_and_says_so() -> None:
     found = operations()
-    assert len(found) == 20
+    assert len(found) == 24
     for name, operation in found.items():
         public = name.split()[1] in PUBLIC
         assert operation.get("security") == (None if public else [{"staff_session": []}]), name
@@ -42,6 +42,8 @@ def test_roles_are_declared_where_they_matter() -> None:
         "/me/second-factor/recovery-codes",
         "/login",
         "/staff/{staff_id}/second-factor",
+        "/jobs/{job_id}/revive",
+        "/jobs/{job_id}/discard",
     }
 
 
