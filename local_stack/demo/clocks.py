@@ -51,7 +51,8 @@ def _move(cast: Cast, by: timedelta) -> None:
     seconds = int(by.total_seconds())
     cast.provider.move_clock(seconds)
     cast.reseller.move_clock(seconds)
-    cast.boris.log_in()
+    for client in (cast.anna, cast.boris):
+        client.log_in()
     cast.stage.tell(f"{by} later")
 
 

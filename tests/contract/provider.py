@@ -94,9 +94,7 @@ class SellingWorld(World):
             "delivery_id": delivery_ids,
             "from": [row["paid_until"] for row in services],
             "operation_id": [row["id"] for row in done],
-            "command_id": [fresh_uuid]
-            if label.endswith("/cancel")
-            else [*(row["command_id"] for row in done if row["command_id"]), fresh_uuid],
+            "command_id": commands_of(label, done),
             "difference_id": self._differences(label, services),
             "os": [OS],
             "os_templates": [] if "/load" in label else [[OS]],
@@ -214,3 +212,10 @@ def order_of(goods: Goods) -> dict[str, Any]:
 def fresh_hook() -> str:
     """An address for hints that is new, and that leads nowhere."""
     return f"https://localhost/{fresh_name()}"
+
+
+def commands_of(label: str, done: list[JSON]) -> list[Any]:
+    """Ids of commands: what has ended can't be cancelled, what was never seen can."""
+    if label.endswith("/cancel"):
+        return [fresh_uuid]
+    return [*(row["command_id"] for row in done if row["command_id"]), fresh_uuid]
