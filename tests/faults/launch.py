@@ -34,7 +34,7 @@ PR_SET_PDEATHSIG = 1
 # A last word on its way out: the answer has been given, and the caller shall have it.
 FLUSH_SECONDS = 0.05
 _COMMAND = re.compile(
-    r"^/(client|staff|partner)/v1/(?:.*/)?(?:services/[^/]+/(\w+)|(orders|services))$"
+    r"^/(?:client|staff|partner)/v1/(?:.*/)?(?:services/[^/]+/(\w+)|(orders|services))$"
 )
 _HOOK = re.compile(r"^/hooks/")
 
