@@ -18,6 +18,7 @@ router = APIRouter(prefix="/inventory", tags=["services"])
 _GATE = (
     catalogue.UNAUTHORIZED,
     catalogue.ADDRESS_NOT_ALLOWED,
+    catalogue.CERTIFICATE_REQUIRED,
     catalogue.INSUFFICIENT_SCOPE,
     catalogue.INVALID_REQUEST,
     catalogue.RATE_LIMITED,
