@@ -29,11 +29,17 @@ from shared.kit.vault import Vault
 _HEADER = ("at", "kind", "text", "service_id", "amount", "balance_after", "currency")
 
 
-async def export_client(session: ReadSession, client_id: ClientId) -> ClientExport:
-    """All of it; `session` is one of staff's, since the audit lies there. Raises `not_found`."""
+async def export_client(
+    session: ReadSession, client_id: ClientId, *, audits: ReadSession
+) -> ClientExport:
+    """All of it; `audits` is one of staff's, since the audit lies there. Raises `not_found`.
+
+    What isn't the audit is read behind the wall of `session`, so that a client's own request can
+    find nothing of others.
+    """
     client = await get_client(session, client_id)
     balance = await BOOKS.balance(session, owner=client_id)
-    audit = await queries.audit_of(session, await queries.objects_of(session, client_id))
+    audit = await queries.audit_of(audits, await queries.objects_of(session, client_id))
     entries = await queries.statement_of(session, client_id)
     holds = await queries.holds_of(session, client_id)
     return ClientExport(
