@@ -15,7 +15,7 @@ from reselling_service.database import Base as ResellingBase
 from selling_service.database import TENANT_SETTING
 from selling_service.database import Base as SellingBase
 from selling_service.settings import SellingSettings
-from shared.kit import rotation
+from shared.kit import fingerprints, rotation
 from shared.kit.columns import Encrypted, Hashed
 from shared.kit.fingerprints import WrongSecretKeys
 from shared.kit.ids import new_id
@@ -47,7 +47,9 @@ def all_models() -> None:
 
 
 @pytest.fixture
-def log() -> Iterator[list[Any]]:
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    # A logger that has spoken keeps where it spoke to, so a new one takes its place.
+    monkeypatch.setattr(fingerprints, "_log", structlog.get_logger())
     with structlog.testing.capture_logs() as lines:
         yield lines
 
