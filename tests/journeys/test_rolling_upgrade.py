@@ -16,7 +16,6 @@ from tests.journeys.behind import one
 from tests.journeys.invariants import check_all, settle
 from tests.journeys.release import ReleasedStack, has_commit, migrate, unpack
 from tests.journeys.stack import OS, Shop, Stack
-from tests.requirements import require
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -37,7 +36,9 @@ class Sides:
 @pytest.fixture(scope="module")
 def sides(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
     """The old pair runs on its tables; of the new one nothing does yet."""
-    require(has_commit(BEFORE), f"the history of this repository isn't here, or not {BEFORE}")
+    if not has_commit(BEFORE):
+        # Not a tool that could be installed: a shallow clone or an archive hasn't got it.
+        pytest.skip(f"the history of this repository isn't here, or not {BEFORE}")
     source = unpack(BEFORE, tmp_path_factory.mktemp("before"))
     folders = [tmp_path_factory.mktemp(name) for name in ("old", "new")]
     with postgres.database() as selling, postgres.database() as reselling:
