@@ -118,8 +118,10 @@ class Hints:
             await connection.add_listener("tandem", self._heard)
             self.wake_all()
             while not connection.is_closed():
+                # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the event.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._send_now.wait(), timeout=_PROBE_SECONDS)
+                    async with asyncio.timeout(_PROBE_SECONDS):
+                        await self._send_now.wait()
                 self._send_now.clear()
                 await self._send(connection)
         finally:

@@ -149,9 +149,9 @@ def leaves_nothing(stack: Stack, client: Client, service_id: str, vm: Machine) -
     stack.move_clocks(RETENTION + 60)
     client.log_in()
     client.wait_until(service_id, state="deleted", seconds=LONGEST)
+    settle(stack)  # The service is deleted first, then the VM.
     assert (vm.traces, vm.command_lines) == ([], [])
     assert list(vm.folder.parent.iterdir()) == []
-    settle(stack)
     check_all(stack)
 
 

@@ -127,7 +127,8 @@ class Reader:
         """Whatever is there, at least a sign of life. Raises SellerProblem after silence."""
         seconds = self._runtime.settings.stream_silence_seconds
         try:
-            item = await asyncio.wait_for(items.get(), seconds)
+            async with asyncio.timeout(seconds):
+                item = await items.get()
         except TimeoutError as error:
             detail = "The stream of events fell silent."
             raise SellerProblem(SELLER_UNREACHABLE, detail) from error
@@ -332,7 +333,8 @@ class Reader:
         # A hint of the seller's ends the rest of the rest, never what the seller asked for.
         async with self._runtime.hints.subscribe(HINT_CHANNEL, str(self._seller_id)) as hint:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(hint.wait(), max(seconds * jitter - least, 0.0))
+                async with asyncio.timeout(max(seconds * jitter - least, 0.0)):
+                    await hint.wait()
 
 
 async def _pump(client: SellerClient, cursor: str | None, items: asyncio.Queue[Item]) -> None:

@@ -81,9 +81,10 @@ class Liveness:
             self._on_held()
             while not gone.is_set():
                 await self._beat(connection)
+                pause = min(HEARTBEAT_SECONDS, self._lease / 3)
                 with suppress(TimeoutError):
-                    pause = min(HEARTBEAT_SECONDS, self._lease / 3)
-                    await asyncio.wait_for(gone.wait(), timeout=pause)
+                    async with asyncio.timeout(pause):
+                        await gone.wait()
         finally:
             self.held.clear()
             connection.terminate()
