@@ -27,6 +27,13 @@ def has_commit(commit: str) -> bool:
     return subprocess.run(look, cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
+def has_history() -> bool:
+    """Whether this is a whole clone; an archive or a shallow one can't be made so by a tool."""
+    look = [shutil.which("git") or "git", "rev-parse", "--is-shallow-repository"]
+    ran = subprocess.run(look, cwd=ROOT, capture_output=True, text=True, check=False)
+    return ran.stdout.strip() == "false"
+
+
 def unpack(commit: str, folder: Path) -> Path:
     """Lay the files of a commit into a folder."""
     git = shutil.which("git") or "git"

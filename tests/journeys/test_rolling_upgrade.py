@@ -1,5 +1,6 @@
 """The release before and this one side by side: on the same databases, and over one wire."""
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from local_stack.home import PROGRAMS
 from tests.conftest import PostgresServer
 from tests.journeys.behind import one
 from tests.journeys.invariants import check_all, settle
-from tests.journeys.release import ReleasedStack, has_commit, migrate, unpack
+from tests.journeys.release import ReleasedStack, has_commit, has_history, migrate, unpack
 from tests.journeys.stack import OS, Shop, Stack
+from tests.requirements import require
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -36,9 +38,10 @@ class Sides:
 @pytest.fixture(scope="module")
 def sides(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
     """The old pair runs on its tables; of the new one nothing does yet."""
-    if not has_commit(BEFORE):
-        # Not a tool that could be installed: a shallow clone or an archive hasn't got it.
-        pytest.skip(f"the history of this repository isn't here, or not {BEFORE}")
+    require(shutil.which("git"), "git is missing")
+    if not has_history():
+        pytest.skip("this is an archive or a shallow clone: the release before isn't here")
+    assert has_commit(BEFORE), f"{BEFORE} isn't in the history"
     source = unpack(BEFORE, tmp_path_factory.mktemp("before"))
     folders = [tmp_path_factory.mktemp(name) for name in ("old", "new")]
     with postgres.database() as selling, postgres.database() as reselling:
