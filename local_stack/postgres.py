@@ -98,7 +98,7 @@ class EmbeddedPostgres:
     @property
     def is_running(self) -> bool:
         """Whether the server that `start` made still lives."""
-        return self._child is not None and self._child.is_alive()
+        return self._child is not None and not self._child.has_ended
 
     @property
     def pid(self) -> int:
@@ -246,7 +246,7 @@ class EmbeddedPostgres:
         self._child.begin()
         deadline = time.monotonic() + self._start_seconds
         while not self._is_ready():
-            if not self._child.is_alive() or time.monotonic() > deadline:
+            if self._child.has_ended or time.monotonic() > deadline:
                 end_of_log = self.log.read_text(errors="replace")[-2000:].strip()
                 raise PostgresError(f"PostgreSQL did not start on {self.folder}:\n{end_of_log}")
             time.sleep(0.01)

@@ -111,6 +111,14 @@ class Child(threading.Thread):
             self._spawned.set()
         process.wait()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone, asked of the kernel: the waiting thread learns it later."""
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
+
     def end(self) -> None:
         """Ask for the fast shutdown, then for the immediate one, which the next start recovers."""
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):

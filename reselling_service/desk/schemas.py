@@ -28,10 +28,14 @@ class TrailSource(Output):
     seller_name: str
     told: bool
     problem: str | None = Field(description="Why its part is missing.")
+    clock_ahead_milliseconds: int = Field(
+        description="How far the seller's clock is ahead of ours, for certain (negative: behind). "
+        "Its items keep its own times; their place in the list has this taken off.",
+    )
 
 
 class WholeTrail(Trail):
-    """What both sides know of a trace, oldest first by each side's own clock."""
+    """What both sides know of a trace, oldest first, each item with its own side's time."""
 
     sellers: list[TrailSource]
 

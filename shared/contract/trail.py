@@ -4,7 +4,9 @@ What the seller tells of it is the partner's own: names of steps, outcomes and c
 the platform.
 """
 
+from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import itemgetter
 from uuid import UUID
 
 from pydantic import Field
@@ -51,6 +53,31 @@ class Trail(Output):
     complete: bool
 
 
-def merge(*parts: list[TrailItem]) -> list[TrailItem]:
-    """The items of several sources in the order of time."""
-    return sorted((item for part in parts for item in part), key=lambda item: item.at)
+def clock_ahead(ours: list[TrailItem], theirs: list[TrailItem]) -> timedelta:
+    """How far the seller's clock is ahead of ours for certain, negative where it is behind.
+
+    A command can't be received before its first sending began, and is received before the last one
+    ended, unless the answer was waited for in vain. What lies between tells nothing: zero.
+    """
+    began: dict[UUID | None, datetime] = {}
+    ended: dict[UUID | None, datetime] = {}
+    for item in ours:
+        if item.kind == TrailKind.SENDING:
+            end = item.at + timedelta(milliseconds=item.milliseconds or 0)
+            began[item.id] = min(item.at, began.get(item.id, item.at))
+            ended[item.id] = max(end, ended.get(item.id, end))
+    gaps = [
+        item.at - min(max(item.at, began[item.id]), ended[item.id])
+        for item in theirs
+        if item.kind == TrailKind.RECEIVED and item.id in began
+    ]
+    return max(gaps, key=abs, default=timedelta(0))
+
+
+def merge(ours: list[TrailItem], *theirs: list[TrailItem]) -> list[TrailItem]:
+    """The items of all sources in the order of our time; each keeps its own side's."""
+    placed = [(item.at, item) for item in ours]
+    for items in theirs:
+        ahead = clock_ahead(ours, items)
+        placed += [(item.at - ahead, item) for item in items]
+    return [item for _, item in sorted(placed, key=itemgetter(0))]

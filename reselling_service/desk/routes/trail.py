@@ -1,6 +1,7 @@
 """The trail of a trace over both services: what this side knows, and what the sellers tell."""
 
 import asyncio
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -13,7 +14,7 @@ from reselling_service.sellers.errors import SellerProblem
 from reselling_service.sellers.queries import SellerAccess
 from reselling_service.staff.routes import AnyStaff
 from shared.contract.problems import INVALID_REQUEST, NOT_FOUND
-from shared.contract.trail import TRACE_ID, Trail, merge
+from shared.contract.trail import TRACE_ID, Trail, TrailItem, clock_ahead, merge
 from shared.kit.people.errors import FOR_SOME_ROLES
 from shared.kit.problems import declare, not_found
 
@@ -47,7 +48,7 @@ async def get_trail(
         accesses = await find_sellers(session, staff, trace_id=trace_id)
     if not items:
         raise not_found("trace")
-    told = await asyncio.gather(*(_ask(runtime, access, trace_id) for access in accesses))
+    told = await asyncio.gather(*(_ask(runtime, access, trace_id, items) for access in accesses))
     trails = [trail for _, trail in told if trail is not None]
     return WholeTrail(
         trace_id=trace_id,
@@ -58,17 +59,19 @@ async def get_trail(
 
 
 async def _ask(
-    runtime: ResellingRuntime, access: SellerAccess, trace_id: str
+    runtime: ResellingRuntime, access: SellerAccess, trace_id: str, ours: list[TrailItem]
 ) -> tuple[TrailSource, Trail | None]:
     trail, problem = None, _NOTHING_YET
     try:
         trail = await client_for(runtime, url=access.url, key=access.key).trail(trace_id)
     except SellerProblem as error:
         problem = error.detail
+    ahead = clock_ahead(ours, trail.items) if trail else timedelta(0)
     source = TrailSource(
         seller_id=access.seller_id,
         seller_name=access.name,
         told=trail is not None,
         problem=None if trail else problem,
+        clock_ahead_milliseconds=ahead // timedelta(milliseconds=1),
     )
     return source, trail
