@@ -20,12 +20,13 @@ from shared.kit.bookkeeping.faults import Finding, account_statement, find_fault
 from shared.kit.db import ReadSession
 from shared.kit.desk import Place
 from shared.kit.people import StaffPrincipal
+from shared.kit.reconciling import NEEDS_PEOPLE
 
 # How long what has ended as failed or refused stays on the desk, unless somebody dismisses it.
 KEPT_ENDS = timedelta(days=30)
 MOST_SELLERS = 5
 
-_FOUND = """
+_FOUND = f"""
 WITH found AS (
     SELECT 'command' AS kind, c.id, coalesce(c.settled_at, c.created_at) AS since,
            CASE WHEN c.settled_at IS NOT NULL OR c.state = 'cancelling' THEN c.state
@@ -76,8 +77,12 @@ WITH found AS (
            j.last_error, j.attempts, NULL, NULL, j.tenant_id, (j.payload ->> 'service_id')::uuid,
            substr(j.traceparent, 4, 32), NULL
     FROM jobs j WHERE j.state = 'dead' AND j.kind <> 'forward'
+    UNION ALL
+    SELECT 'difference', d.id, d.first_seen_at, 'differs', d.kind, NULL, d.repair, 0, NULL,
+           (d.refs ->> 'seller')::uuid, NULL, (d.refs ->> 'service')::uuid, NULL, NULL
+    FROM reconciliation_differences d WHERE {NEEDS_PEOPLE}
 )
-"""
+"""  # noqa: S608 - all parts are written here
 _DESK = text(f"""
 {_FOUND}
 SELECT found.*, h.amount AS hold_amount, h.state AS hold_state, b.currency,

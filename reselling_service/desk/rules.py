@@ -5,7 +5,8 @@ from datetime import timedelta
 from enum import StrEnum
 
 from reselling_service.commands.rules import NEVER_GIVEN_UP
-from shared.kit.desk import MONEY_WORDS, Action, Words
+from reselling_service.reconciliation.rules import MEANINGS
+from shared.kit.desk import DECIDE, MONEY_WORDS, Action, Words
 
 # An answer is a matter of a second; what takes longer than this is worth a look.
 PATIENCE = timedelta(minutes=2)
@@ -25,6 +26,7 @@ class DeskKind(StrEnum):
     LINK = "link"
     FEED = "feed"
     JOB = "job"
+    DIFFERENCE = "difference"
 
 
 class DeskState(StrEnum):
@@ -32,6 +34,7 @@ class DeskState(StrEnum):
 
     Commands: unsent (held back here), unanswered, cancelling, waiting (at the seller); refused and
     failed are ends. broken: a link or a feed. dead: a job without attempts left.
+    differs: what reconciliation found, and nobody has decided.
     """
 
     UNSENT = "unsent"
@@ -44,9 +47,11 @@ class DeskState(StrEnum):
     UNREAD = "unread"
     BROKEN = "broken"
     DEAD = "dead"
+    DIFFERS = "differs"
 
 
 ENDS = frozenset({DeskState.REFUSED, DeskState.FAILED})
+_NO_BUTTON = frozenset({DeskState.UNREAD, DeskState.DIFFERS})
 _ASK = "Ask the client to order again, or do it for them. "
 _OFF = "`dismiss` takes this off the desk."
 _LATER = "It is tried again by itself; `retry` hurries it. "
@@ -175,6 +180,7 @@ _BY_STATE = {
         why="A job of the service itself failed again and again and was put aside.",
         to_do="Read its last error. `retry` gives it all attempts again; `give-up` removes it.",
     ),
+    DeskState.DIFFERS: Words(why="Two sets of books don't say the same.", to_do=DECIDE),
 }
 _LINK = Words(
     why="Calls to the seller fail, so that they are held back for a while, then tried one by one.",
@@ -189,6 +195,10 @@ _URGENT = "Until it arrives the VM may run on: call the seller if it is urgent. 
 
 def explain(*, kind: str, state: str, what: str, code: str | None) -> Words:
     """The plain words for something on the desk."""
+    if kind == DeskKind.DIFFERENCE:
+        # A release beside this one may know more kinds.
+        meaning = MEANINGS.get(what)
+        return Words(why=meaning, to_do=DECIDE) if meaning else _BY_STATE[DeskState.DIFFERS]
     if kind == DeskKind.LINK:
         return _LINK
     if kind == DeskKind.FEED:
@@ -210,7 +220,7 @@ def actions_of(*, kind: str, state: str, what: str) -> Iterator[Action]:
         yield Action.UNPARK
     elif state in ENDS:
         yield Action.DISMISS
-    elif state != DeskState.UNREAD:
+    elif state not in _NO_BUTTON:
         yield Action.RETRY
         if kind == DeskKind.JOB or (kind == DeskKind.COMMAND and what not in NEVER_GIVEN_UP):
             yield Action.GIVE_UP

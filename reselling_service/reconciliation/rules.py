@@ -39,6 +39,20 @@ _DESK = {
     Kind.CHARGE_UNKNOWN_THERE: (Way.ADOPT, Way.UNDO),
     Kind.CHARGE_AMOUNT: (Way.ADOPT,),
 }
+MEANINGS: dict[str, str] = {
+    Kind.HEARD_OTHER: "The seller says of a service what we haven't heard.",
+    Kind.SELLER_WENT_BACK: "The seller knows less of a service than it once told us.",
+    Kind.OTHER_CLIENT: "The seller has a service of ours under another client's random name.",
+    Kind.UNKNOWN_HERE: "The seller has a service, and charges us for it, that we don't know.",
+    Kind.UNKNOWN_THERE: "The seller doesn't know a service that a client of ours has.",
+    Kind.ENDED_UNKNOWN_THERE: "The seller doesn't know a service that has ended here.",
+    Kind.NOT_AS_WANTED: "A service isn't as we want it, and nothing is on its way.",
+    Kind.CANCELLED_BUT_LIVES: "An order that was cancelled here lives on at the seller.",
+    Kind.COMMAND_UNANSWERED: "A command was answered by the seller, and we don't know the answer.",
+    Kind.CHARGE_UNKNOWN_HERE: "The seller has charged us for what no client was charged for.",
+    Kind.CHARGE_UNKNOWN_THERE: "A client was charged for what the seller hasn't charged us for.",
+    Kind.CHARGE_AMOUNT: "The seller has charged us another amount than our books say.",
+}
 REPAIRS = {
     Kind.HEARD_OTHER: "Read the service again: an event of it was lost.",
     Kind.SELLER_WENT_BACK: "Take the seller's word: it was restored from a backup.",

@@ -16,11 +16,12 @@ from shared.contract.trail import MOST_ITEMS, Trail, TrailItem
 from shared.kit.bookkeeping.faults import Finding, account_statement, find_faults
 from shared.kit.db import ReadSession
 from shared.kit.desk import Place
+from shared.kit.reconciling import NEEDS_PEOPLE
 
 # How long what has ended as failed stays on the desk, unless somebody dismisses it.
 KEPT_ENDS = timedelta(days=30)
 
-_FOUND = """
+_FOUND = f"""
 WITH found AS (
     SELECT 'operation' AS kind, o.id, coalesce(o.started_at, o.created_at) AS since,
            CASE WHEN o.state = 'failed' THEN 'failed' WHEN j.state = 'dead' THEN 'stopped'
@@ -43,8 +44,12 @@ WITH found AS (
            j.last_error, j.attempts, NULL, j.tenant_id, (j.payload ->> 'service_id')::uuid,
            substr(j.traceparent, 4, 32), NULL
     FROM jobs j WHERE j.state = 'dead' AND j.kind <> 'operation'
+    UNION ALL
+    SELECT 'difference', d.id, d.first_seen_at, 'differs', d.kind, NULL, d.repair, 0, NULL,
+           (d.refs ->> 'partner')::uuid, (d.refs ->> 'service')::uuid, NULL, NULL
+    FROM reconciliation_differences d WHERE {NEEDS_PEOPLE}
 )
-"""
+"""  # noqa: S608 - all parts are written here
 _DESK = text(f"""
 {_FOUND}
 SELECT found.*, h.amount AS hold_amount, h.state AS hold_state, b.currency,

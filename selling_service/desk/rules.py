@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from enum import StrEnum
 
+from selling_service.reconciliation.rules import MEANINGS
 from shared.contract import problems as catalogue
 from shared.contract.basics import CommandKind
-from shared.kit.desk import MONEY_WORDS, Action, Words
+from shared.kit.desk import DECIDE, MONEY_WORDS, Action, Words
 
 
 class DeskKind(StrEnum):
@@ -15,6 +16,7 @@ class DeskKind(StrEnum):
     SERVICE = "service"
     ACCOUNT = "account"
     JOB = "job"
+    DIFFERENCE = "difference"
 
 
 class DeskState(StrEnum):
@@ -22,6 +24,7 @@ class DeskState(StrEnum):
 
     waiting: it is tried again by itself. stopped: its attempts are used up. failed: it has ended,
     the money is back. parked: set aside for its books. dead: a job without attempts left.
+    differs: what reconciliation found, and nobody has decided.
     """
 
     WAITING = "waiting"
@@ -29,6 +32,7 @@ class DeskState(StrEnum):
     FAILED = "failed"
     PARKED = "parked"
     DEAD = "dead"
+    DIFFERS = "differs"
 
 
 # A VM that must not run is stopped, and one that must go goes, however long that takes.
@@ -82,6 +86,7 @@ _BY_STATE = {
         why="A job of the service itself failed again and again and was put aside.",
         to_do="Read its last error. `retry` gives it all attempts again; `give-up` removes it.",
     ),
+    DeskState.DIFFERS: Words(why="Two sets of books don't say the same.", to_do=DECIDE),
 }
 _SUSPENDING = Words(
     why="A VM that must not run can't be stopped: its platform doesn't do it.",
@@ -92,6 +97,10 @@ _SUSPENDING = Words(
 
 def explain(*, kind: str, state: str, what: str, code: str | None) -> Words:
     """The plain words for something on the desk."""
+    if kind == DeskKind.DIFFERENCE:
+        # A release beside this one may know more kinds.
+        meaning = MEANINGS.get(what)
+        return Words(why=meaning, to_do=DECIDE) if meaning else _BY_STATE[DeskState.DIFFERS]
     if kind == DeskKind.OPERATION and what in NEVER_GIVEN_UP and state in _OPEN:
         return _SUSPENDING
     if state == DeskState.STOPPED:
@@ -108,7 +117,7 @@ def actions_of(*, kind: str, state: str, what: str) -> Iterator[Action]:
         yield Action.UNPARK
     elif state == DeskState.FAILED:
         yield Action.DISMISS
-    else:
+    elif state != DeskState.DIFFERS:
         yield Action.RETRY
         if not (kind == DeskKind.OPERATION and what in NEVER_GIVEN_UP):
             yield Action.GIVE_UP

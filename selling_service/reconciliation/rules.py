@@ -27,6 +27,17 @@ class Kind(StrEnum):
 
 _BUILT = frozenset({ServiceState.ACTIVE, ServiceState.SUSPENDED, ServiceState.TERMINATED})
 _GONE = frozenset({ServiceState.DELETED, ServiceState.FAILED})
+MEANINGS: dict[str, str] = {
+    Kind.VM_OF_NO_SERVICE: "The platform has a VM that belongs to no service of our books.",
+    Kind.VM_OF_ANOTHER_OWNER: "A service's VM belongs to another user of the platform.",
+    Kind.VM_MISSING: "A service that is charged for has no VM on its platform.",
+    Kind.VM_LEFT_OVER: "A VM is still there whose service is gone: nobody pays for it.",
+    Kind.VM_RUNS_THOUGH_STOPPED: "A VM that must stand still runs, or could be started.",
+    Kind.VM_LOCKED_THOUGH_ACTIVE: "A VM is locked on the platform though its service is active.",
+    Kind.VM_POWER: "A VM runs or stands other than its service's power was wanted.",
+    Kind.VM_POWER_UNTOLD: "A VM's power has changed, and the partner hasn't been told.",
+    Kind.FENCE_BEHIND: "The platform has seen newer commands than our books know.",
+}
 _REPAIRS = {
     Kind.VM_OF_NO_SERVICE: "Wait for the reseller to order it again (its VM is found again), or "
     "delete it when the grace is over. Only a VM with our mark is ever deleted.",

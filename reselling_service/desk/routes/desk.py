@@ -42,7 +42,8 @@ _ACTION = (*FOR_SOME_ROLES, *WITH_BODY, catalogue.NOT_FOUND)
     "",
     summary="What needs a person",
     description="Commands without an answer for two minutes, held up at the seller, refused or "
-    "failed; what is parked; broken links and feeds; jobs without attempts left; oldest first. "
+    "failed; what is parked; broken links and feeds; jobs without attempts left; "
+    "differences that wait for a decision; oldest first. "
     "What has ended stays for 30 days, or until it is dismissed. Of a client the id is shown, "
     "and no more.",
     responses=declare(*FOR_SOME_ROLES, catalogue.INVALID_REQUEST, catalogue.CURSOR_INVALID),

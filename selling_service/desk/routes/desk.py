@@ -41,8 +41,9 @@ _ACTION = (*FOR_SOME_ROLES, *WITH_BODY, catalogue.NOT_FOUND)
 @router.get(
     "",
     summary="What needs a person",
-    description="Operations that wait or have failed, what is parked, jobs without attempts left; "
-    "oldest first. What has failed stays for 30 days, or until somebody dismisses it.",
+    description="Operations that wait or have failed, what is parked, jobs without attempts left, "
+    "differences that wait for a decision; oldest first. What has failed stays "
+    "for 30 days, or until somebody dismisses it.",
     responses=declare(*FOR_SOME_ROLES, catalogue.INVALID_REQUEST, catalogue.CURSOR_INVALID),
 )
 async def list_desk(

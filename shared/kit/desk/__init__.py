@@ -18,9 +18,10 @@ from shared.kit.desk.cases import (
 )
 from shared.kit.desk.checking import MoneyCheck
 from shared.kit.desk.shapes import DeskHandOver, DeskItem, DeskReason, DeskUnpark, item_fields
-from shared.kit.desk.words import MONEY_WORDS, Action, Words
+from shared.kit.desk.words import DECIDE, MONEY_WORDS, Action, Words
 
 __all__ = [
+    "DECIDE",
     "MONEY_WORDS",
     "NOT_DISMISSIBLE",
     "NOT_GIVEN_UP",

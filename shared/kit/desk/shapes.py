@@ -71,7 +71,9 @@ class DeskItem(Output):
     code: str | None = Field(examples=["unavailable"])
     why: str = Field(description="What happened, in plain words.")
     to_do: str = Field(description="What to do about it.")
-    detail: str | None = Field(description="The words of whoever failed.")
+    detail: str | None = Field(
+        description="The words of whoever failed; of a difference what would put it right."
+    )
     attempts: int
     next_attempt_at: Timestamp | None
     since: Timestamp

@@ -24,6 +24,11 @@ class Words:
     to_do: str
 
 
+# Where people decide about what reconciliation found.
+DECIDE = (
+    "Compare both sides' values at `GET …/reconciliation/differences/{id}`, then decide there: "
+    "`adopt`, `undo` (where offered) or `ignore`, with a reason."
+)
 _BOOKS = (
     "Compare the statement with what was done, book a correction where money is wrong, and report "
     "the trail to the developers. Then `unpark`: it is refused while the books still don't agree."

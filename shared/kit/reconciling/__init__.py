@@ -15,10 +15,11 @@ from shared.kit.reconciling.keeping import (
     note_tried,
     request_run,
 )
-from shared.kit.reconciling.tables import Desk, DifferenceColumns, RunColumns
+from shared.kit.reconciling.tables import NEEDS_PEOPLE, Desk, DifferenceColumns, RunColumns
 
 __all__ = [
     "LIST_AT_MOST",
+    "NEEDS_PEOPLE",
     "PREFIX_LENGTHS",
     "Desk",
     "DifferenceColumns",

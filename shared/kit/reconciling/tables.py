@@ -10,6 +10,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 RECONCILE_JOB = "reconcile"
+# Of a difference `d`: nobody has decided, and it doesn't go away without people.
+NEEDS_PEOPLE = """d.gone_at IS NULL AND d.decision IS NULL
+    AND (NOT d.safe OR d.tried_at < d.last_seen_at)"""
 
 
 class RunColumns:

@@ -1,5 +1,6 @@
 """What the reseller's staff find on their desk, and what they do about it."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import pytest
 from reselling_service.commands.actions import begin_attempt, record_attempt, settle
 from reselling_service.commands.models import Command
 from reselling_service.desk.rules import WORDS, DeskState, explain
+from reselling_service.reconciliation.rules import MEANINGS, Kind
 from reselling_service.services import actions
 from reselling_service.services.rules import Cause
 from shared.contract.basics import SuspensionReason
@@ -174,6 +176,41 @@ async def test_unread_service_and_dead_job_are_shown(shop: Shop, house: House) -
     assert (job["what"], job["detail"]) == ("renew", "broken")
     await house.owner.post(path_of(job, "retry"), REASON)
     assert await on_desk(house, kind="job") == []
+
+
+async def test_difference_is_shown_until_it_is_decided_or_gone(shop: Shop, house: House) -> None:
+    row = (
+        "INSERT INTO reconciliation_differences (id, kind, key, scope, refs, evidence, repair,"
+        " safe, ways, first_seen_at, last_seen_at, last_run_id, tried_at)"
+        " VALUES (:id, :kind, :kind, 'x', jsonb_build_object('seller', cast(:seller AS text)),"
+        " '{}', 'Adopt or undo.', :safe, '{}', :now, :now, :id, :tried)"
+    )
+    now = shop.clock.now()
+    for kind, safe, tried in (
+        (Kind.UNKNOWN_HERE, False, None),
+        (Kind.HEARD_OTHER, True, None),
+        (Kind.COMMAND_UNANSWERED, True, now - timedelta(hours=1)),
+        ("of_a_later_release", False, None),
+    ):
+        values = {"id": uuid4(), "kind": kind, "safe": safe, "tried": tried, "now": now}
+        await execute(shop, row, seller=str(shop.seller_id), **values)
+    items = {item["what"]: item for item in await on_desk(house, kind="difference")}
+    assert set(items) == {Kind.UNKNOWN_HERE, Kind.COMMAND_UNANSWERED, "of_a_later_release"}
+    assert items[Kind.UNKNOWN_HERE]["why"] == MEANINGS[Kind.UNKNOWN_HERE]
+    assert items[Kind.UNKNOWN_HERE]["detail"] == "Adopt or undo."
+    assert items[Kind.UNKNOWN_HERE]["seller_name"] == "Hosting A"
+    await execute(shop, "UPDATE reconciliation_differences SET gone_at = last_seen_at")
+    assert await on_desk(house) == []
+    await execute(
+        shop,
+        "UPDATE reconciliation_differences"
+        " SET gone_at = NULL, decision = 'ignore', decided_at = last_seen_at, decided_by = 'x'",
+    )
+    assert await on_desk(house) == []
+
+
+def test_every_kind_of_difference_has_plain_words() -> None:
+    assert set(MEANINGS) == set(Kind)
 
 
 async def test_item_is_handed_over_and_found_by_its_holder(shop: Shop, house: House) -> None:

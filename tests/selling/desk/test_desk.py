@@ -7,6 +7,7 @@ import httpx
 from sqlalchemy import text
 
 from selling_service.provisioning.drivers.simulated import FaultKind
+from selling_service.reconciliation.rules import MEANINGS, Kind
 from shared.kit.people import Role
 from tests.selling.services.faults import (
     break_calls,
@@ -205,3 +206,7 @@ async def test_who_only_reads_presses_no_buttons(
         assert answer.json()["code"] == "role_required"
     missing = await desk.post(f"/desk/operation/{UUID(int=7)}/retry", json=REASON)
     assert missing.json()["code"] == "not_found"
+
+
+def test_every_kind_of_difference_has_plain_words() -> None:
+    assert set(MEANINGS) == set(Kind)

@@ -68,6 +68,13 @@ async def test_vm_that_stands_still_waits_for_people_and_is_never_started_alone(
     )
     await finish(house)
     assert (await vm_of(house, partner, ref)).power is Power.STOPPED
+    (item,) = (await desk.get("/desk")).json()["items"]
+    assert (item["kind"], item["id"], item["what"]) == ("difference", row["id"], "vm_power")
+    assert (item["detail"], item["actions"]) == (row["repair"], ["hand-over"])
+    assert item["partner_id"] == str(partner.id)
+    path = f"/reconciliation/differences/{row['id']}/ignore"
+    assert (await desk.post(path, json={"reason": "Known."})).status_code == 200
+    assert (await desk.get("/desk")).json()["items"] == []
 
 
 @pytest.mark.parametrize("way", ["adopt", "undo"])
