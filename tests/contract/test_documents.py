@@ -6,14 +6,27 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi.routing import iter_route_contexts
 
 from shared.contract.problems import PROBLEM_MEDIA_TYPE
 from shared.kit.openapi import operations, problem_codes
-from tests.contract.documents import SERVICES, document, scheme_of
+from tests.contract.documents import SERVICES, application, document, scheme_of
 
 COMPONENT_NAME = re.compile(r"^[A-Za-z0-9._-]+$")
 READABLE = re.compile(r"^(partner|admin|staff|client)(_[a-z0-9]+){2,}$")
 CODE_WORD = re.compile(r"(?<![\w-])(None|True|False|kwargs|dict|str|UUIDv\d)(?![\w-])")
+# What is served beside the documents: they show these to nobody, so that no test made from them
+# asks these. They hold nothing of anybody; hints are attacked by tests of their own.
+UNDOCUMENTED = {
+    "/openapi.json",
+    "/docs",
+    "/docs/assets",
+    "/redoc",
+    "/problems",
+    "HEAD /healthz",
+    "HEAD /readyz",
+}
+HINTS = "POST /hooks/{seller_id}"
 # Answers of the whole application, not of a route's own making.
 HEALTH = {"/healthz", "/readyz", "/metrics"}
 
@@ -40,6 +53,17 @@ def texts(node: Any, key: str) -> Iterator[str]:
     elif isinstance(node, list):
         for inner in node:
             yield from texts(inner, key)
+
+
+def test_no_route_is_hidden_from_the_tests_that_are_made_of_the_documents(service: str) -> None:
+    documented = {name for name, _ in routes(service)}
+    served = set()
+    for route in iter_route_contexts(application(service).routes):
+        methods = (route.methods or set()) - ({"HEAD"} if "GET" in (route.methods or ()) else set())
+        names = {f"{method} {route.path}" for method in methods} or {str(route.path)}
+        served |= {str(route.path)} if route.path in UNDOCUMENTED else names
+    hidden = served - documented - UNDOCUMENTED
+    assert hidden == ({HINTS} if service == "reselling" else set())
 
 
 def test_every_route_says_what_it_does(service: str) -> None:
