@@ -59,6 +59,24 @@ class Lab:
         if not self.server.is_running:
             self.server.start()
 
+    @contextmanager
+    def skewed(self, service: str, *, seconds: float) -> Iterator[None]:
+        """Let all processes of a service live in another time than the other one's."""
+        self._restart(service, {service: seconds} if seconds else {})
+        try:
+            yield
+        finally:
+            self._restart(service, {})
+
+    def _restart(self, service: str, skew: dict[str, float]) -> None:
+        if skew == self.chain.skew:
+            return
+        names = [name for name in self.chain.programs() if name.startswith(service)]
+        self.chain.skew = skew
+        self.chain.stop(*names)
+        self.chain.start(*names)
+        self.chain.wait_until_ready()
+
     def heal(self) -> None:
         """Let everything through again, free the disk, thaw and start what doesn't run."""
         for cable in self.cables.values():

@@ -18,6 +18,8 @@ from tests.journeys.proxy import Sent
 
 COMMANDS_HIT, READS_HIT = 0.12, 0.04
 PAUSE = (0.4, 1.6)
+# Longer than every patience there is: nobody waits any more for what was frozen so long.
+VERY_LONG = (60.0, 60.0)
 # Shorter and longer than a lease of the lab (3 s), a call (3 s) and a stream's silence (8 s).
 SHORT, LONG = (0.2, 1.5), (0.5, 5.0)
 _CALLS = ("ensure_user", "create_vm", "lock_vm", "unlock_vm", "start_vm", "stop_vm", "*")
@@ -59,6 +61,9 @@ class Mischief:
         programs = self.lab.chain.programs()
         crashes = [(f"SIGKILL {name}", 2.0, self._crash(name)) for name in programs]
         freezes = [(f"SIGSTOP {name}", 0.6, self._freeze(name)) for name in programs]
+        freezes += [
+            (f"SIGSTOP {name}, 60 s", 0.02, self._freeze(name, VERY_LONG)) for name in programs
+        ]
         cables = [
             (f"cable of {name} cut", 1.0, cable.cut) for name, cable in self.lab.cables.items()
         ]
@@ -84,10 +89,10 @@ class Mischief:
     def _crash(self, name: str) -> Callable[[], None]:
         return lambda: self.lab.chain.crash(name)
 
-    def _freeze(self, name: str) -> Callable[[], None]:
+    def _freeze(self, name: str, span: tuple[float, float] = LONG) -> Callable[[], None]:
         def act() -> None:
             self.lab.chain.freeze(name)
-            self._last(LONG)
+            self._last(span)
             self.lab.chain.thaw(name)
 
         return act

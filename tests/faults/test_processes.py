@@ -266,9 +266,7 @@ def test_clocks_of_the_two_differ(lab: Lab, every_life: list[Life], minutes: int
     chain = lab.chain
     # What was put on sale a moment ago isn't yet on sale ten minutes ago.
     chain.move_clocks(int(timedelta(minutes=15).total_seconds()))
-    selling = [name for name in chain.programs() if name.startswith("selling")]
-    skewed(lab, selling, {"selling": minutes * 60.0})
-    try:
+    with lab.skewed("selling", seconds=minutes * 60.0):
         life = Life(every_life[0].client, every_life[0].shop)
         # Asked every five minutes besides.
         chain.staff.post(f"/staff/v1/sellers/{life.shop.seller['id']}/check")
@@ -287,15 +285,5 @@ def test_clocks_of_the_two_differ(lab: Lab, every_life: list[Life], minutes: int
         for kind in (CommandKind.SUSPEND, CommandKind.RESUME, CommandKind.TERMINATE):
             life.wish(kind)
             life.wait_until_done(kind)
-    finally:
-        skewed(lab, selling, {})
     settle(chain)
     check_all(chain)
-
-
-def skewed(lab: Lab, names: list[str], skew: dict[str, float]) -> None:
-    """Start these processes anew in another time."""
-    lab.chain.skew = skew
-    lab.chain.stop(*names)
-    lab.chain.start(*names)
-    lab.chain.wait_until_ready()

@@ -26,6 +26,8 @@ COMMANDS = int(setting("COMMANDS", "500")) if float("inf") == DURATION else 10**
 FIRST_SEED = int(setting("SEED", str(random.SystemRandom().randrange(1, 10**6))))
 SEEDS = int(setting("SEEDS", "2"))
 
+CLOCKS_AHEAD = (-600, 0, 600)
+
 LOST = {
     "reselling": "SELECT count(*) FROM commands WHERE settled_at IS NULL",
     "selling": "SELECT count(*) FROM operations WHERE finished_at IS NULL",
@@ -48,9 +50,12 @@ STUCK = "SELECT count(*) FROM jobs WHERE state = 'dead' OR lane IS NOT NULL"
 def test_random_wishes_under_mixed_faults(lab: Lab, number: int) -> None:
     seed = FIRST_SEED + number
     print(f"\nchaos: seed {seed}, {COMMANDS} commands", flush=True)  # noqa: T201 - to try it again
-    outcome = Chaos(lab, seed, COMMANDS, DURATION).run()
-    tell(lab, outcome)
-    check_all(lab.chain)
+    ahead = random.Random(seed).choice(CLOCKS_AHEAD)
+    with lab.skewed("selling", seconds=ahead):
+        outcome = Chaos(lab, seed, COMMANDS, DURATION).run()
+        outcome.faults[f"the seller's clock {ahead:+d} s"] = 1
+        tell(lab, outcome)
+        check_all(lab.chain)
     assert sum(outcome.faults.values()) > 0
     assert outcome.commands >= COMMANDS or float("inf") > DURATION
 
