@@ -17,6 +17,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -24,6 +26,7 @@ from sqlalchemy.pool import NullPool
 from local_stack import migrations
 from local_stack.postgres import EmbeddedPostgres
 from local_stack.postgres_binaries import find_binaries
+from shared.kit import passwords
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a private folder is made in it)
 ENOUGH_MEMORY = 1 << 30
@@ -38,6 +41,19 @@ os.environ.setdefault("RESELLING_SELLER_PRIVATE_ADDRESSES", "true")
 # A busy machine is no failure, so examples have no deadline of their own.
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def product_hasher() -> Iterator[PasswordHash]:
+    """The hasher of passwords that the product has; tests in this process get a cheap one.
+
+    Thousands of people log in here, and each would take a tenth of a second of both cores.
+    """
+    cheap = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1),))
+    with pytest.MonkeyPatch.context() as patch:
+        product = passwords._HASHER
+        patch.setattr(passwords, "_HASHER", cheap)
+        yield product
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

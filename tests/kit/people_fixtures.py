@@ -3,22 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
 
 from reselling_service.staff.routes import staff_routers
 from selling_service.staff.routes import admin_routers
-from shared.kit import passwords
 from tests.kit.people_house import House, run_house
 
-__all__ = ["cheap_hashes", "house", "service"]
-
-
-@pytest.fixture
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2id of a millisecond, for tests of what happens after many attempts."""
-    cheap = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1),))
-    monkeypatch.setattr(passwords, "_HASHER", cheap)
+__all__ = ["house", "service"]
 
 
 @pytest.fixture(params=["selling", "reselling"])

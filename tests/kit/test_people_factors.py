@@ -13,11 +13,10 @@ from sqlalchemy import select
 
 from shared.kit.people import Role
 from shared.kit.people.lockouts import MOST_ATTEMPTS
-from tests.kit.people_fixtures import cheap_hashes, house, service
+from tests.kit.people_fixtures import house, service
 from tests.kit.people_house import BASE, PASSWORD, House, run_house
 
-__all__ = ["cheap_hashes", "house", "service"]
-pytestmark = pytest.mark.usefixtures("cheap_hashes")
+__all__ = ["house", "service"]
 FACTOR = f"{BASE}/me/second-factor"
 STEP = timedelta(seconds=30)
 

@@ -9,11 +9,10 @@ from httpx import Response
 from shared.kit.addresses import network_of
 from shared.kit.people import Role, lockouts
 from shared.kit.people.lockouts import LOCK, MOST_ATTEMPTS
-from tests.kit.people_fixtures import cheap_hashes, house, service
+from tests.kit.people_fixtures import house, service
 from tests.kit.people_house import BASE, PASSWORD, House, run_house
 
-__all__ = ["cheap_hashes", "house", "service"]
-pytestmark = pytest.mark.usefixtures("cheap_hashes")
+__all__ = ["house", "service"]
 WRONG = "not the right password"
 HOME, AWAY = "192.0.2.1", "198.51.100.7"
 

@@ -10,11 +10,10 @@ from shared.kit.jobs import Job
 from shared.kit.people import Role, retention
 from shared.kit.people.chain import verify_chain
 from shared.kit.people.retention import staff_retention
-from tests.kit.people_fixtures import cheap_hashes, house, service
+from tests.kit.people_fixtures import house, service
 from tests.kit.people_house import BASE, PASSWORD, House
 
-__all__ = ["cheap_hashes", "house", "service"]
-pytestmark = pytest.mark.usefixtures("cheap_hashes")
+__all__ = ["house", "service"]
 NO_JOB = Job(
     id=1,
     kind="forget_staff",

@@ -3,16 +3,14 @@
 from datetime import timedelta
 from uuid import uuid4
 
-import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select, update
 
 from shared.kit.people import Role
-from tests.kit.people_fixtures import cheap_hashes, house, service
+from tests.kit.people_fixtures import house, service
 from tests.kit.people_house import BASE, PASSWORD, House
 
-__all__ = ["cheap_hashes", "house", "service"]
-pytestmark = pytest.mark.usefixtures("cheap_hashes")
+__all__ = ["house", "service"]
 
 
 async def test_sessions_are_listed_with_where_they_come_from_and_ended_one_by_one(

@@ -3,11 +3,8 @@
 import httpx
 import pytest
 
-from tests.kit.people_fixtures import cheap_hashes
 from tests.reselling.house import PASSWORD, House, code_of, open_house
 
-__all__ = ["cheap_hashes"]
-pytestmark = pytest.mark.usefixtures("cheap_hashes")
 HOME, AWAY = "192.0.2.1", "198.51.100.7"
 
 
