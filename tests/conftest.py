@@ -43,6 +43,12 @@ hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow ones, or one of them would run alone at the end. Otherwise at random."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def product_hasher() -> Iterator[PasswordHash]:
     """The hasher of passwords that the product has; tests in this process get a cheap one.
