@@ -67,7 +67,7 @@ sbom: $(STAMP) ## Write the bill of materials of what runs: .tandem/sbom.json
 
 chaos: $(STAMP) ## Break the pair at random (COMMANDS=10000 or DURATION=3600 s, SEED, SEEDS=5)
 	CHAOS_COMMANDS="$(COMMANDS)" CHAOS_DURATION="$(DURATION)" CHAOS_SEED="$(SEED)" CHAOS_SEEDS="$(SEEDS)" \
-		$(BIN)/python -m pytest tests/faults/test_random.py -m long -s -p no:randomly
+		$(BIN)/python -m pytest tests/faults/test_random.py -s -p no:randomly
 
 clean: ## Stop the pair, remove what was built; the data of `make up` (.tandem) stay
 	@if [ -x $(BIN)/tandem ] && [ -d .tandem ]; then $(BIN)/tandem down; fi
