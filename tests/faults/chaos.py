@@ -1,5 +1,7 @@
 """Random wishes of many clients while random things break; all from one seed, and counted.
 
+What must hold at every moment is looked at all along.
+
 Threads of clients and of mischief run side by side, so that a seed gives the same wishes and the
 same faults, but not the same interleaving.
 """
@@ -9,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -20,7 +22,7 @@ from shared.kit.db import DATABASE_AWAY
 from tests.faults.lab import Lab
 from tests.faults.mischief import Mischief
 from tests.journeys.behind import behave, one
-from tests.journeys.invariants import settle
+from tests.journeys.invariants import check_always, settle
 from tests.journeys.patient import persist
 from tests.journeys.stack import OS, Shop
 from tests.journeys.wires import Wire, wired
@@ -163,9 +165,9 @@ class Chaos:
             finally:
                 self.over.set()
                 self.room.set()
-            breaking.result()
-            self.lab.heal()
-            for each in running:
+                wait([breaking])
+                self.lab.heal()
+            for each in (breaking, *running):
                 each.result()
 
     def _keep_wishing(self, crowd: Crowd) -> None:
@@ -178,11 +180,15 @@ class Chaos:
         return found
 
     def _wait(self, wire: Wire, *, until: float) -> None:
+        looks = 0
         while time.monotonic() < until:
             # The server may be being killed just now.
             with suppress(*DATABASE_AWAY):
+                if looks % 4 == 0:
+                    check_always(self.lab.chain)
                 if self._count(wire, ALL_COMMANDS) >= self.commands:
                     return
                 roomy = self._count(wire, UNDER_WAY) < MOST_UNDER_WAY
                 (self.room.set if roomy else self.room.clear)()
+            looks += 1
             time.sleep(0.5)

@@ -40,41 +40,37 @@ _OPEN_OPERATIONS = (
     "SELECT id, kind, state, attempts, problem FROM operations WHERE finished_at IS NULL"
 )
 
-_BOOKS = {
+# What holds at every moment: each transaction moves from one such state to another.
+_ALWAYS = {
     "a transaction that does not sum to zero": (
         "SELECT transaction_id, sum(amount) FROM entries GROUP BY 1 HAVING sum(amount) <> 0"
     ),
-    "a hold that is neither captured nor released": "SELECT * FROM holds WHERE state = 'open'",
-    "a balance that is not the sum of its entries": """
-        SELECT b.*, e.total FROM balances b LEFT JOIN (
+    "a balance that is not the sum of its entries, or that holds other than its holds": """
+        SELECT b.*, e.total, h.total FROM balances b LEFT JOIN (
             SELECT {tenant}, sum(amount) AS total FROM entries WHERE book = 'balance' GROUP BY 1
-        ) e USING ({tenant}) WHERE b.balance <> coalesce(e.total, 0) OR b.held <> 0
+        ) e USING ({tenant}) LEFT JOIN (
+            SELECT {tenant}, sum(amount) AS total FROM holds WHERE state = 'open' GROUP BY 1
+        ) h USING ({tenant})
+        WHERE b.balance <> coalesce(e.total, 0) OR b.held <> coalesce(h.total, 0)
     """,
     "a balance below its limit": ("SELECT * FROM balances WHERE balance - held + credit_limit < 0"),
-    "a captured hold that was not charged exactly once, or a released one that was": """
+    "a captured hold that was not charged exactly once, or another one that was": """
         SELECT h.id, h.state, h.amount, count(e.id), sum(e.amount) FROM holds h
         LEFT JOIN entries e ON e.reference = h.reference AND e.book = 'balance'
             AND e.{tenant} = h.{tenant}
         GROUP BY h.id HAVING NOT (
             h.state = 'captured' AND count(e.id) = 1 AND sum(e.amount) = -h.amount
-            OR h.state = 'released' AND count(e.id) = 0)
+            OR h.state <> 'captured' AND count(e.id) = 0)
     """,
 }
 
-_JOBS = {
+_AT_REST = {
+    "a hold that is neither captured nor released": "SELECT * FROM holds WHERE state = 'open'",
     "a dead job": "SELECT kind, last_error FROM jobs WHERE state = 'dead'",
     "work that is left over": _JOBS_LEFT,
 }
 
-_SELLING = {
-    "an operation under way": _OPEN_OPERATIONS,
-    "a service on its way": (
-        "SELECT * FROM services WHERE state IN ('ordered', 'provisioning', 'terminating')"
-    ),
-    "a hold that does not end as its operation did": """
-        SELECT o.id, o.state, h.state FROM operations o JOIN holds h ON h.id = o.hold_id
-        WHERE (o.state = 'succeeded') <> (h.state = 'captured')
-    """,
+_SELLING_ALWAYS = {
     "a hold of no operation": (
         "SELECT * FROM holds h WHERE NOT EXISTS (SELECT FROM operations WHERE hold_id = h.id)"
     ),
@@ -86,17 +82,36 @@ _SELLING = {
             FROM entries WHERE service_id = s.id AND book = 'balance') e ON true
         WHERE NOT (s.terms = t.count AND t.count = e.count AND t.amount = e.amount)
     """,
+    "a feed with a gap": """
+        SELECT f.partner_id, f.head, count(e.number), max(e.number) FROM feeds f
+        LEFT JOIN events e USING (partner_id) GROUP BY 1, 2
+        HAVING count(e.number) <> f.head OR coalesce(max(e.number), 0) <> f.head
+    """,
+    "counted room that is not what the services take": """
+        SELECT p.name, p.vms_used, p.ram_mib_used, s.vms, s.ram_mib FROM platforms p
+        LEFT JOIN LATERAL (SELECT count(*) AS vms, coalesce(sum(ram_mib), 0) AS ram_mib
+            FROM services JOIN data_centers d ON d.id = data_center_id
+            WHERE platform = p.name AND holds_room
+        ) s ON true
+        WHERE p.vms_used <> s.vms OR p.ram_mib_used <> s.ram_mib
+    """,
+}
+
+_SELLING = {
+    "an operation under way": _OPEN_OPERATIONS,
+    "a service on its way": (
+        "SELECT * FROM services WHERE state IN ('ordered', 'provisioning', 'terminating')"
+    ),
+    "a hold that does not end as its operation did": """
+        SELECT o.id, o.state, h.state FROM operations o JOIN holds h ON h.id = o.hold_id
+        WHERE (o.state = 'succeeded') <> (h.state = 'captured')
+    """,
     "a suspended service that runs, or an active one with a suspension": """
         SELECT s.id, s.state, s.power, count(x.actor) FROM services s
         LEFT JOIN suspensions x ON x.service_id = s.id
         WHERE s.state IN ('active', 'suspended') GROUP BY s.id
         HAVING (s.state = 'suspended') <> (count(x.actor) > 0)
             OR s.power <> CASE WHEN s.state = 'active' THEN s.wanted_power ELSE 'stopped' END
-    """,
-    "a feed with a gap": """
-        SELECT f.partner_id, f.head, count(e.number), max(e.number) FROM feeds f
-        LEFT JOIN events e USING (partner_id) GROUP BY 1, 2
-        HAVING count(e.number) <> f.head OR coalesce(max(e.number), 0) <> f.head
     """,
     "a service that was told of as active never, or twice": """
         SELECT s.id, s.state, count(e.id) FROM services s
@@ -117,13 +132,12 @@ _SELLING = {
             OR r.state = 'accepted'
                 AND NOT EXISTS (SELECT FROM operations WHERE id = r.operation_id)
     """,
-    "counted room that is not what the services take": """
-        SELECT p.name, p.vms_used, p.ram_mib_used, s.vms, s.ram_mib FROM platforms p
-        LEFT JOIN LATERAL (SELECT count(*) AS vms, coalesce(sum(ram_mib), 0) AS ram_mib
-            FROM services JOIN data_centers d ON d.id = data_center_id
-            WHERE platform = p.name AND holds_room
-        ) s ON true
-        WHERE p.vms_used <> s.vms OR p.ram_mib_used <> s.ram_mib
+}
+
+_SIMULATED_ALWAYS = {
+    "a VM of no service": """
+        SELECT * FROM simulated_vms v WHERE NOT deleted
+            AND NOT EXISTS (SELECT FROM services WHERE id = v.vm_id)
     """,
 }
 
@@ -136,10 +150,12 @@ _SIMULATED = {
                 OR v.power <> s.power OR v.locked <> (s.state <> 'active')
             ELSE NOT coalesce(v.deleted, true) END
     """,
-    "a VM of no service": """
-        SELECT * FROM simulated_vms v WHERE NOT deleted
-            AND NOT EXISTS (SELECT FROM services WHERE id = v.vm_id)
-    """,
+}
+
+_RESELLING_ALWAYS = {
+    "a hold of no command": (
+        "SELECT * FROM holds h WHERE NOT EXISTS (SELECT FROM commands WHERE hold_id = h.id)"
+    ),
 }
 
 _RESELLING = {
@@ -148,9 +164,6 @@ _RESELLING = {
         SELECT c.id, c.state, h.state FROM commands c JOIN holds h ON h.id = c.hold_id
         WHERE (c.state = 'succeeded') <> (h.state = 'captured')
     """,
-    "a hold of no command": (
-        "SELECT * FROM holds h WHERE NOT EXISTS (SELECT FROM commands WHERE hold_id = h.id)"
-    ),
     "a service that is parked": "SELECT id, parked FROM services WHERE parked IS NOT NULL",
     "a body that was kept after its end": (
         "SELECT id FROM commands WHERE settled_at IS NOT NULL AND body <> ''"
@@ -193,19 +206,39 @@ def settle(stack: Stack, *, seconds: float = 60.0) -> None:
 
 
 def check_all(stack: Stack) -> None:
-    """Raise AssertionError that names everything that is wrong in either database.
+    """Raise AssertionError that names everything that is wrong in either database, at rest.
 
     Other resellers of the same seller are compared with it by checks of their own.
     """
-    tenant = {"selling": "partner_id", "reselling": "client_id"}
     on_platform = _SIMULATED if stack.platform == "simulated" else {}
-    own = {"selling": {**_SELLING, **on_platform}, "reselling": _RESELLING}
-    wrong: dict[str, list[Row]] = {}
-    for service, url in databases(stack).items():
-        books = {what: text.format(tenant=tenant[service]) for what, text in _BOOKS.items()}
-        for what, statement in {**books, **_JOBS, **own[service]}.items():
-            wrong[f"{service}: {what}"] = rows(url, statement)
-    wrong |= _between(stack)
+    own = {"selling": {**_AT_REST, **_SELLING, **on_platform}, "reselling": _AT_REST | _RESELLING}
+    _refuse({**_find(stack, _always(stack)), **_find(stack, own), **_between(stack)})
+
+
+def check_always(stack: Stack) -> None:
+    """Raise AssertionError that names what is wrong in either database, whatever is under way."""
+    _refuse(_find(stack, _always(stack)))
+
+
+def _always(stack: Stack) -> dict[str, dict[str, str]]:
+    on_platform = _SIMULATED_ALWAYS if stack.platform == "simulated" else {}
+    return {
+        "selling": {**_ALWAYS, **_SELLING_ALWAYS, **on_platform},
+        "reselling": {**_ALWAYS, **_RESELLING_ALWAYS},
+    }
+
+
+def _find(stack: Stack, checks: Mapping[str, Mapping[str, str]]) -> dict[str, list[Row]]:
+    """What each check of a service finds in its database."""
+    tenant = {"selling": "partner_id", "reselling": "client_id"}
+    return {
+        f"{service}: {what}": rows(url, statement.format(tenant=tenant[service]))
+        for service, url in databases(stack).items()
+        for what, statement in checks[service].items()
+    }
+
+
+def _refuse(wrong: Mapping[str, list[Row]]) -> None:
     found = {what: some[:3] for what, some in wrong.items() if some}
     assert not found, "\n".join(
         f"{what} ({len(wrong[what])}): {str(found[what])[:MOST_SHOWN]}" for what in found
