@@ -31,6 +31,8 @@ WITH found AS (
            o.partner_id, o.service_id, substr(o.traceparent, 4, 32) AS trace_id, o.hold_id
     FROM operations o LEFT JOIN jobs j ON j.id = o.job_id
     WHERE o.state = 'waiting' OR (o.state = 'failed' AND o.finished_at >= :ended_since)
+       -- What is being tried again right now doesn't leave the desk for that moment.
+       OR (o.state = 'running' AND o.finished_at IS NULL AND o.problem ->> 'code' IS NOT NULL)
     UNION ALL
     SELECT 'service', s.id, s.parked_at, 'parked', 'parking', s.parked_code, s.parked_detail,
            0, NULL, s.partner_id, s.id, NULL, NULL

@@ -195,6 +195,25 @@ async def test_dead_job_is_shown_retried_and_removed(
     assert await house.count("jobs", "kind = 'service_expire'") == 0
 
 
+async def test_what_is_being_tried_again_stays_on_the_desk(
+    house: House, partner: Caller, desk: httpx.AsyncClient
+) -> None:
+    await get_stuck(house, partner)
+    async with house.runtime.staff.write() as session:
+        await session.execute(text("UPDATE operations SET state = 'running'"))
+        await session.execute(
+            text(
+                "UPDATE jobs SET state = 'running', worker = 7,"
+                " lease_until = now() + interval '1 h' WHERE kind = 'operation'"
+            )
+        )
+    (item,) = await on_desk(desk)
+    assert (item["state"], item["next_attempt_at"]) == ("waiting", None)
+    answer = await desk.post(path_of(item, "give-up"), json=REASON)
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_given_up")
+    assert "Ask again in a moment" in answer.json()["detail"]
+
+
 async def test_who_only_reads_presses_no_buttons(
     house: House, partner: Caller, desk: httpx.AsyncClient
 ) -> None:
