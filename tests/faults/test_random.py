@@ -14,7 +14,7 @@ from tests.faults.lab import Lab
 from tests.journeys.behind import one, rows
 from tests.journeys.invariants import check_all
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("random")]
 
 
 def setting(name: str, default: str) -> str:

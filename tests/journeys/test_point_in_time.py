@@ -15,7 +15,7 @@ from local_stack.processes import tail
 from tests.journeys.behind import one, rows
 from tests.journeys.stack import Shop, Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("point_in_time")]
 
 
 @pytest.fixture(scope="module")

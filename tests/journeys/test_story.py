@@ -29,12 +29,14 @@ def told(stack: Stack) -> str:
     return text.getvalue()
 
 
+@pytest.mark.xdist_group("story")
 def test_story_holds_twice_on_the_same_databases(shared_stack: Stack) -> None:
     first, second = told(shared_stack), told(shared_stack)
     assert "The story holds" in first
     assert first.count("✓") == second.count("✓") > 30
 
 
+@pytest.mark.xdist_group("story")
 def test_story_stops_at_the_first_surprise(shared_stack: Stack) -> None:
     wrong = {**shared_stack.logins, "reselling": ("owner@reselling.example.com", "wrong password")}
     with pytest.raises(demo.Surprise, match="401"):
