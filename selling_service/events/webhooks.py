@@ -20,6 +20,7 @@ from shared.kit import addresses
 from shared.kit.clock import SystemClock
 from shared.kit.outwards import FAULTS, open_client, went_astray
 from shared.kit.patience import retry_after_seconds
+from shared.kit.telemetry import Span, SpanKind, in_span
 from shared.kit.tls import Trust, client_context
 
 SECONDS = 15.0
@@ -65,13 +66,16 @@ class Sender:
             ),
         }
         try:
-            async with (
-                asyncio.timeout(SECONDS),
-                self._http.stream(
-                    "POST", attempt.url, content=attempt.body.encode(), headers=headers
-                ) as response,
-            ):
-                return _outcome(response, now=now)
+            with in_span("POST webhook", kind=SpanKind.CLIENT) as span:
+                _note_attempt(span, attempt)
+                async with (
+                    asyncio.timeout(SECONDS),
+                    self._http.stream(
+                        "POST", attempt.url, content=attempt.body.encode(), headers=headers
+                    ) as response,
+                ):
+                    span.note("http.response.status_code", response.status_code)
+                    return _outcome(response, now=now)
         except FAULTS as error:
             if went_astray(error):
                 return _failed("The address is not a public one.")
@@ -120,6 +124,13 @@ def check_url(url: str, *, private_addresses: bool) -> None:
 def _sign(attempt: Attempt, secret: str, now: datetime) -> str:
     message = f"msg_{attempt.delivery_id.hex}"
     return Webhook(secret).sign(msg_id=message, timestamp=now, data=attempt.body)
+
+
+def _note_attempt(span: Span, attempt: Attempt) -> None:
+    span.note("http.request.method", "POST")
+    # The host alone: a path or a query may hold a secret of the receiver's.
+    span.note("server.address", httpx.URL(attempt.url).host)
+    span.note("tandem.webhook.attempt", attempt.number)
 
 
 def _outcome(response: httpx.Response, *, now: datetime) -> Outcome:

@@ -1,4 +1,4 @@
-"""One trace leads from the client's click through both services to the platform's call."""
+"""One trace leads from a client's click to the platform's call, and by the event back home."""
 
 import secrets
 import signal
@@ -13,6 +13,15 @@ from tests.journeys.stack import Stack
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("traces")]
 
 HOST = "anna-hidden-host.example.com"
+WAY_HOME = [
+    ("tandem-reselling-worker", "apply service.activated"),
+    ("tandem-selling-worker", "event service.activated"),
+]
+WAY_OF_A_HINT = [
+    ("tandem-selling-worker", "POST webhook"),
+    ("tandem-selling-worker", "job webhook"),
+    ("tandem-selling-worker", "event service.activated"),
+]
 WAY = [
     ("tandem-selling-worker", "platform create_vm"),
     ("tandem-selling-worker", "job operation"),
@@ -36,15 +45,15 @@ def stack(make_stack: MakeStack, collector: Collector) -> Iterator[Stack]:
     variables = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
         "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "SELLING_WEBHOOK_PRIVATE_ADDRESSES": "true",
     }
     with make_stack(environment=variables) as running:
         yield running
 
 
-def way_up(spans: list[Seen], name: str) -> list[Seen]:
-    """The span of this name, its parent, and so on, as far as they are known."""
+def way_up(spans: list[Seen], span: Seen) -> list[Seen]:
+    """A span, its parent, and so on, as far as they are known."""
     by_id = {span.span_id: span for span in spans}
-    (span,) = [span for span in spans if span.name == name]
     way = [span]
     while span.parent_id in by_id:
         span = by_id[span.parent_id]
@@ -52,27 +61,32 @@ def way_up(spans: list[Seen], name: str) -> list[Seen]:
     return way
 
 
-def test_a_click_is_followed_to_the_platform_and_no_secret_is_told(
+def test_a_click_is_followed_to_the_platform_and_back_and_no_secret_is_told(
     stack: Stack, collector: Collector
 ) -> None:
     shop = stack.open_shop()
+    stack.staff.put(f"/staff/v1/sellers/{shop.seller['id']}/webhook", {})
     anna = stack.new_client(name="Annabella Hidden")
     trace_id, click = secrets.token_hex(16), secrets.token_hex(8)
     anna.http.headers["traceparent"] = f"00-{trace_id}-{click}-01"
     service = stack.order_active(anna, shop, hostname=HOST)
     refs = stack.staff.service(service["id"])
-    wanted = len(WAY)
+    wanted = {name for _, name in (*WAY, *WAY_HOME, *WAY_OF_A_HINT)}
 
     def arrived() -> list[Seen] | None:
         found = collector.of(trace_id)
         names = {span.name for span in found}
-        return found if {name for _, name in WAY} <= names else None
+        return found if wanted <= names else None
 
-    spans = stack.wait_until(arrived, what=f"{wanted} spans", seconds=30)
-    way = way_up(spans, "platform create_vm")
-    assert [(span.service, span.name) for span in way] == WAY
-    assert way[-1].parent_id == click
-    assert "201" in way[-1].attributes["http.response.status_code"]
+    spans = stack.wait_until(arrived, what=f"{wanted}", seconds=30)
+    for expected in (WAY, WAY_HOME + WAY[1:], WAY_OF_A_HINT + WAY[1:]):
+        ways = [way_up(spans, span) for span in spans if span.name == expected[0][1]]
+        # There is a hint for each of the order's events, unless one tells of several.
+        assert len(ways) == 1 or expected[0] == WAY_OF_A_HINT[0]
+        assert expected in [[(span.service, span.name) for span in way] for way in ways]
+        for way in ways:
+            assert way[-1].parent_id == click
+            assert "201" in way[-1].attributes["http.response.status_code"]
 
     # What ends a process also sends its last spans; all of them are looked through.
     stack.stop(*list(stack.processes))

@@ -114,7 +114,7 @@ async def _apply(session: WriteSession, access: SellerAccess, event: Event) -> b
         _count(access, "skipped")
         return True
     # What follows from it belongs to its trail, not to that of the reader, who never ends.
-    with in_trace(event.traceparent):
+    with in_trace(event.traceparent, name=f"apply {event.type}") as span:
         applied = await _guarded(
             session,
             access,
@@ -122,6 +122,7 @@ async def _apply(session: WriteSession, access: SellerAccess, event: Event) -> b
             service_ref=event.service_ref,
             what=f"event {event.number} ({event.type})",
         )
+        span.note("tandem.event.outcome", "applied" if applied else "parked")
     _count(access, "applied" if applied else "parked")
     return applied
 

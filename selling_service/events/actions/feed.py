@@ -19,14 +19,14 @@ from shared.kit.db import WriteSession
 from shared.kit.ids import new_id
 from shared.kit.jobs.queue import JOBS_CHANNEL
 from shared.kit.jobs.table import NORMAL
-from shared.kit.telemetry import current_trace
+from shared.kit.telemetry import SpanKind, in_span
 
 EVENTS_CHANNEL = "events"
 WEBHOOK_JOB = "webhook"
 
 # The feed's row stays locked until the commit: numbers have no gaps and commit in their order.
 # An endpoint has one job. One that is being worked on runs once more, one that waits for its next
-# attempt goes on waiting, and a dead one begins anew.
+# attempt goes on waiting, and a dead one begins anew. It belongs to the trace of the latest event.
 _EMIT = text("""
 WITH feed AS (
     INSERT INTO feeds (partner_id, head) VALUES (:partner_id, 1)
@@ -40,13 +40,14 @@ WITH feed AS (
     FROM feed
 ), hint AS (
     INSERT INTO jobs AS j (kind, priority, tenant_id, payload, dedupe_key, state, run_at, attempts,
-                           claims, max_attempts, created_at)
+                           claims, max_attempts, traceparent, created_at)
     SELECT :job, :priority, :partner_id, jsonb_build_object('endpoint_id', e.id),
-           :job || ':' || e.id, 'ready', :at, 0, 0, :most, :at
+           :job || ':' || e.id, 'ready', :at, 0, 0, :most, :traceparent, :at
     FROM webhook_endpoints e
     WHERE e.partner_id = :partner_id AND e.state = 'active'
     ORDER BY e.id
     ON CONFLICT (dedupe_key) DO UPDATE SET
+        traceparent = excluded.traceparent,
         again_at = CASE WHEN j.state = 'running' THEN excluded.run_at END,
         run_at = CASE WHEN j.state = 'dead' THEN excluded.run_at ELSE j.run_at END,
         attempts = CASE WHEN j.state = 'dead' THEN 0 ELSE j.attempts END,
@@ -88,25 +89,27 @@ async def emit(
     """Add a fact to the partner's feed, last of all: the feed's lock is held until the commit."""
     body = EventBody(service=service, operation=operation)
     subject = service or operation
-    hinted = await session.scalar(
-        _EMIT,
-        {
-            "partner_id": partner_id,
-            "id": new_id(),
-            "type": type.value,
-            "at": session.clock.now(),
-            "installation_id": installation_id,
-            "client_ref": service.client_ref if service else None,
-            "service_ref": subject.service_ref if subject else None,
-            "operation_id": operation.id if operation else None,
-            "command_id": operation.command_id if operation else None,
-            "traceparent": current_trace().header(),
-            "body": json.dumps(body.model_dump(mode="json")),
-            "job": WEBHOOK_JOB,
-            "priority": NORMAL,
-            "most": MOST_ATTEMPTS,
-        },
-    )
+    # What is done with the fact elsewhere is a child of this step.
+    with in_span(f"event {type.value}", kind=SpanKind.PRODUCER) as span:
+        hinted = await session.scalar(
+            _EMIT,
+            {
+                "partner_id": partner_id,
+                "id": new_id(),
+                "type": type.value,
+                "at": session.clock.now(),
+                "installation_id": installation_id,
+                "client_ref": service.client_ref if service else None,
+                "service_ref": subject.service_ref if subject else None,
+                "operation_id": operation.id if operation else None,
+                "command_id": operation.command_id if operation else None,
+                "traceparent": span.trace.header(),
+                "body": json.dumps(body.model_dump(mode="json")),
+                "job": WEBHOOK_JOB,
+                "priority": NORMAL,
+                "most": MOST_ATTEMPTS,
+            },
+        )
     session.hint(EVENTS_CHANNEL, str(partner_id))
     if hinted:
         session.hint(JOBS_CHANNEL)

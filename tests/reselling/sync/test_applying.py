@@ -10,6 +10,7 @@ from reselling_service.sellers.queries import SellerAccess, find_access
 from reselling_service.sync.actions import Progress, apply_events
 from shared.contract.events import Event
 from shared.kit.ids import new_id
+from tests.kit.spans import recording
 from tests.reselling.sellers.rig import Rig
 from tests.reselling.sync.services import create_service, emit, find_feed, find_service
 
@@ -85,6 +86,21 @@ async def test_poison_event_parks_its_service_and_no_other(rig: Rig) -> None:
     assert parked.heard_revision == 0
     assert (await find_service(rig, well)).parked is None
     assert (await find_feed(rig)).number == 4
+
+
+async def test_each_event_is_a_step_of_the_trace_that_it_carries(rig: Rig) -> None:
+    poisoned, well = await create_service(rig), await create_service(rig)
+    traces = {poisoned: f"00-{'ab' * 16}-{'cd' * 8}-01", well: f"00-{'ef' * 16}-{'12' * 8}-01"}
+    events = [
+        emit(rig, poisoned, 1, wanted_power="flying") | {"traceparent": traces[poisoned]},
+        emit(rig, well, 1) | {"traceparent": traces[well]},
+    ]
+    with recording() as spans:
+        await apply(rig, *events)
+    seen = spans.seen("apply service.started")
+    assert [span.attributes["tandem.event.outcome"] for span in seen] == ["parked", "applied"]
+    went_on = [(span.trace.trace_id, span.parent_id) for span in seen]
+    assert went_on == [("ab" * 16, "cd" * 8), ("ef" * 16, "12" * 8)]
 
 
 async def test_event_of_another_installation_is_stepped_over(rig: Rig) -> None:

@@ -18,6 +18,8 @@ from selling_service.events.tasks import tasks
 from selling_service.events.webhooks import open_sender
 from shared.contract.basics import BASE_PATH
 from shared.kit.jobs import Worker
+from shared.kit.telemetry import in_trace
+from tests.kit.spans import recording
 from tests.kit.stage import ManualClock, eventually
 from tests.selling.events.receiver import Receiver, receiving
 from tests.selling.events.stage import Seat, happen, make_app, open_runtime, seat
@@ -219,6 +221,40 @@ async def test_failed_hint_is_sent_again_on_request(
         await receiver.got(2)
         await settled(runtime, partner, made["id"], "delivered")
     assert len({came.headers["webhook-id"] for came in receiver.came}) == 1
+
+
+async def test_each_attempt_is_a_step_of_the_events_trace_and_tells_the_host_alone(
+    runtime: SellingRuntime, partner: Seat, receiver: Receiver, clock: ManualClock
+) -> None:
+    receiver.answers.append((503, {}))
+    made = await endpoint(runtime, partner, f"{receiver.url}/hidden?token=hidden")
+
+    async def failed_once() -> bool:
+        return [each["status"] for each in await deliveries(runtime, partner, made["id"])] == [503]
+
+    with recording() as spans:
+        with in_trace(None, name="click") as click:
+            trace = click.trace
+            await happen(runtime, partner)
+        async with working(runtime):
+            await eventually(failed_once, what="a failed attempt")
+            clock.advance(timedelta(hours=1))
+            await settled(runtime, partner, made["id"], "delivered")
+    ours = {span.name: span for span in spans.seen() if span.trace.trace_id == trace.trace_id}
+    assert ours["job webhook"].parent_id == ours["event operation.accepted"].trace.span_id
+    sent = spans.seen("POST webhook")
+    assert {span.trace.trace_id for span in sent} == {trace.trace_id}
+    assert [span.attributes for span in sent] == [
+        {
+            "http.request.method": "POST",
+            "server.address": "127.0.0.1",
+            "tandem.webhook.attempt": number,
+            "http.response.status_code": status,
+        }
+        for number, status in ((1, 503), (2, 204))
+    ]
+    whole = "".join(span.whole for span in spans.seen())
+    assert not [word for word in ("hidden", "whsec_", made["secret"][6:]) if word in whole]
 
 
 async def test_rotated_secret_signs_beside_the_old_one_for_a_day(
