@@ -22,7 +22,10 @@ class ServiceSettings(BaseSettings):
     the sandbox.
     """
 
-    model_config = SettingsConfigDict(env_file=None, extra="ignore", hide_input_in_errors=True)
+    # Compose can't leave a variable out: one that is empty counts as not set.
+    model_config = SettingsConfigDict(
+        env_file=None, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
 
     database_url: SecretStr
     app_database_url: SecretStr | None = None

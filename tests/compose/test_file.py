@@ -11,7 +11,7 @@ import yaml
 from tests.compose.engine import CommandFailed, compose_command, run
 from tests.compose.stack import FILE, LONG_RUNNING, ONE_SHOT, ROOT, write_secrets
 
-SECRET = re.compile(r"PASSWORD|SECRET|URL")
+SECRET = re.compile(r"PASSWORD|SECRET|DATABASE_URL")
 RUNTIME_LOCK = "requirements.runtime.lock"
 PIN = re.compile(r"(?P<name>[\w-]+)==(?P<version>\S+)")
 ASKED_FOR = re.compile(r"\$\{(\w+)(?::\?[^}]*)?\}")
