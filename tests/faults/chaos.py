@@ -20,7 +20,7 @@ from local_stack.demo.callers import JSON, Client
 from selling_service.provisioning.drivers.simulated import Behaviour
 from shared.kit.db import DATABASE_AWAY
 from tests.faults.lab import Lab
-from tests.faults.mischief import Mischief
+from tests.faults.mischief import PAUSE, Mischief
 from tests.journeys.behind import behave, one
 from tests.journeys.invariants import check_always, settle
 from tests.journeys.patient import persist
@@ -120,6 +120,7 @@ class Chaos:
     seed: int
     commands: int
     seconds: float = float("inf")
+    pause: float = PAUSE
     over: threading.Event = field(default_factory=threading.Event)
     room: threading.Event = field(default_factory=threading.Event)
 
@@ -128,7 +129,7 @@ class Chaos:
         chain, began = self.lab.chain, time.monotonic()
         chance = random.Random(self.seed)
         with wired(chain, behind=self.lab.wire.url, paid_in=RICH) as wire:
-            mischief = Mischief(self.lab, random.Random(chance.random()))
+            mischief = Mischief(self.lab, random.Random(chance.random()), self.pause)
             crowds = [
                 Crowd(
                     chain.new_client(name=f"Client-{n}", paid_in=RICH),

@@ -17,7 +17,7 @@ from tests.journeys.proxy import Fault as WireFault
 from tests.journeys.proxy import Sent
 
 COMMANDS_HIT, READS_HIT = 0.12, 0.04
-PAUSE = (0.8, 2.4)
+PAUSE = 1.6  # seconds between two faults, by half more or less
 # Longer than every patience there is: nobody waits any more for what was frozen so long.
 VERY_LONG = (60.0, 60.0)
 # Shorter and longer than a lease of the lab (3 s), a call (3 s) and a stream's silence (8 s).
@@ -31,13 +31,14 @@ class Mischief:
 
     lab: Lab
     chance: random.Random
+    pause: float = PAUSE
     counts: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, over: threading.Event) -> None:
         """Break things until it is over."""
         kinds = self._kinds()
-        while not over.wait(self.chance.uniform(*PAUSE)):
+        while not over.wait(self.pause * self.chance.uniform(0.5, 1.5)):
             weights = [weight for _, weight, _ in kinds]
             name, _, act = self.chance.choices(kinds, weights)[0]
             # A server whose disk was full may have given up, or recover, only now.

@@ -1,6 +1,6 @@
 """Random wishes under mixed faults from a printed seed: after healing nothing is lost or doubled.
 
-Longer ones: `make chaos`, with COMMANDS or DURATION (seconds), SEED and SEEDS.
+Longer ones: `make chaos`, with COMMANDS or DURATION (seconds), SEED, SEEDS and PAUSE (seconds).
 """
 
 import os
@@ -11,6 +11,7 @@ import pytest
 
 from tests.faults.chaos import Chaos, Outcome
 from tests.faults.lab import Lab
+from tests.faults.mischief import PAUSE
 from tests.journeys.behind import one, rows
 from tests.journeys.invariants import check_all
 
@@ -25,6 +26,7 @@ DURATION = float(setting("DURATION", "inf"))
 COMMANDS = int(setting("COMMANDS", "500")) if float("inf") == DURATION else 10**9
 FIRST_SEED = int(setting("SEED", str(random.SystemRandom().randrange(1, 10**6))))
 SEEDS = int(setting("SEEDS", "2"))
+BETWEEN_FAULTS = float(setting("PAUSE", str(PAUSE)))
 
 CLOCKS_AHEAD = (-600, 0, 600)
 
@@ -52,7 +54,7 @@ def test_random_wishes_under_mixed_faults(lab: Lab, number: int) -> None:
     print(f"\nchaos: seed {seed}, {COMMANDS} commands", flush=True)  # noqa: T201 - to try it again
     ahead = random.Random(seed).choice(CLOCKS_AHEAD)
     with lab.skewed("selling", seconds=ahead):
-        outcome = Chaos(lab, seed, COMMANDS, DURATION).run()
+        outcome = Chaos(lab, seed, COMMANDS, DURATION, BETWEEN_FAULTS).run()
         outcome.faults[f"the seller's clock {ahead:+d} s"] = 1
         tell(lab, outcome)
         check_all(lab.chain)
