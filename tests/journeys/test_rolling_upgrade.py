@@ -14,6 +14,7 @@ from local_stack.demo.callers import Client
 from local_stack.home import PROGRAMS
 from tests.conftest import PostgresServer
 from tests.journeys.behind import one
+from tests.journeys.commands import check_told, wish_everything
 from tests.journeys.invariants import check_all, settle
 from tests.journeys.release import ReleasedStack, has_commit, has_history, migrate, unpack
 from tests.journeys.stack import OS, Shop, Stack
@@ -24,7 +25,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 # The last commit of the release before: "Put comments where what they say holds, ...".
 BEFORE = "fc8950c"
 SERVICES = ("selling", "reselling")
-WORKERS = ("selling-worker", "reselling-worker")
 
 
 @dataclass
@@ -116,35 +116,46 @@ def test_nothing_is_lost_while_one_release_takes_the_place_of_the_other(sides: S
     start_seller(new)
     assert "/admin/v1/jobs" in routes(new) - routes(old)
     other = old.connect(old.provision_catalogue(), through=new.urls["selling"])
-    made += [old.order_active(anna, other)["id"]]
+    made += order_some([anna], [other], many=3)
+    say_everything(old, anna, made[-3:])
 
     new.start("reselling-api", "reselling-worker")
     new.wait_until_ready()
     new.staff.log_in(*new.logins["reselling"])
-    both = [anna, at(new, anna)]
-    made += order_some(both, [shop, other], many=8)
-    all_active(anna, made)
-    for client, verb, state in (
-        (both[0], "suspend", "suspended"),
-        (both[1], "resume", "active"),
-        (both[1], "suspend", "suspended"),
-        (both[0], "resume", "active"),
-    ):
-        client.wish(made[0], verb)
-        anna.wait_until(made[0], state=state, seconds=60)
+    made += everybody_at_once(anna, at(new, anna), made, shops=[shop, other])
 
     # This release's reseller alone, with the old seller and the new one.
-    old.stop(*WORKERS)
-    old.stop("reselling-api")
-    made += order_some([both[1]], [shop, other], many=4)
-    all_active(both[1], made[-4:])
+    old.stop("reselling-worker", "reselling-api")
+    there = at(new, anna)
+    made += order_some([there], [shop, other], many=4)
+    all_active(there, made[-4:])
+    say_everything(new, there, [*made[:2], made[-4]])
 
     # The last of the old goes, and its address is this release's from then on.
-    old.stop(*old.processes)
+    old.stop(*list(old.processes))
     Stack.start(old, "selling-api")
-    made += order_some([both[1]], [shop], many=2)
-    all_active(both[1], made)
+    made += order_some([there], [shop], many=2)
+    all_active(there, made)
     judge(new, many=len(made))
+
+
+def say_everything(stack: Stack, client: Client, service_ids: list[str]) -> None:
+    """Let this pair's reseller send every command, and hear what becomes of it."""
+    all_active(client, service_ids)
+    wish_everything(client, service_ids)
+    check_told(stack, service_ids)
+
+
+def everybody_at_once(
+    anna: Client, elsewhere: Client, made: list[str], *, shops: list[Shop]
+) -> list[str]:
+    """One client at both releases of the reseller, whose workers share all jobs; new services."""
+    ordered = order_some([anna, elsewhere], shops, many=8)
+    all_active(anna, [*made, *ordered])
+    for client, verb, state in ((anna, "suspend", "suspended"), (elsewhere, "resume", "active")):
+        client.wish(made[0], verb)
+        anna.wait_until(made[0], state=state, seconds=60)
+    return ordered
 
 
 def start_seller(new: Stack) -> None:
