@@ -9,10 +9,11 @@ from sqlalchemy import or_, select, text
 
 from reselling_service.clients.errors import CLIENT_CLOSED
 from reselling_service.clients.models import Client
-from reselling_service.clients.rules import ClientState, same_email
+from reselling_service.clients.rules import ClientState
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError, not_found
+from shared.kit.text import same_email
 
 _LOGIN = text("SELECT id, hash FROM client_login(:email)")
 _SESSION = text("SELECT id, seen_at FROM client_session_seen(:token_hash, :at, :idle_since)")

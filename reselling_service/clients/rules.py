@@ -1,6 +1,5 @@
-"""Rules of clients: what states they have, how e-mail addresses are compared."""
+"""Rules of clients: what states they have."""
 
-import unicodedata
 from enum import StrEnum
 
 
@@ -9,11 +8,3 @@ class ClientState(StrEnum):
 
     ACTIVE = "active"
     CLOSED = "closed"
-
-
-def same_email(email: str) -> str:
-    """The address as it is kept and looked for, whatever way it was typed.
-
-    In lower case; wide letters, ligatures and the like are those that they stand for.
-    """
-    return unicodedata.normalize("NFKC", email).strip().lower()

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, EmailStr, Field
 from pydantic.config import JsonDict
 
 from shared.contract.basics import Input, Output, Timestamp
-from shared.kit.text import GivenPassword, Line, Lines, NewPassword
+from shared.kit.text import IN_ONE_FORM, GivenPassword, Line, Lines, NewPassword
 
 _EXAMPLE_EMAIL = "anna@example.com"
 _PROFILE: JsonDict = {
@@ -18,7 +18,7 @@ _PROFILE: JsonDict = {
 }
 _PASSWORD = "correct horse battery"  # noqa: S105 - an example in the documentation
 
-Email = Annotated[EmailStr, Field(max_length=254, examples=[_EXAMPLE_EMAIL])]
+Email = Annotated[EmailStr, IN_ONE_FORM, Field(max_length=254, examples=[_EXAMPLE_EMAIL])]
 Name = Annotated[Line, Field(examples=["Anna Example"])]
 Phone = Annotated[Line, Field(max_length=50, examples=["+49 30 0000000"])]
 Address = Annotated[Lines, Field(max_length=1000, examples=["Example Street 1, Berlin"])]

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 _UNSEEN = r"\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
 _ONE_LINE = rf"\u0000-\u001f\u007f-\u009f\u2028\u2029{_UNSEEN}"
@@ -32,6 +32,18 @@ def _some_lines(value: str) -> str:
     return unicodedata.normalize("NFC", value)
 
 
+def same_email(email: str) -> str:
+    """The address as it is kept and looked for, whatever way it was typed.
+
+    In lower case; wide letters, ligatures and the like are those that they stand for.
+    """
+    return unicodedata.normalize("NFKC", email).strip().lower()
+
+
+def _same_email(value: object) -> object:
+    return same_email(value) if isinstance(value, str) else value
+
+
 Line = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
@@ -43,6 +55,14 @@ Lines = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=4000),
     AfterValidator(_some_lines),
     Field(json_schema_extra={"pattern": f"^[^{_SOME_LINES}]*$"}),
+]
+# Before an address is judged it gets the form it is kept in: some characters stand for an @.
+IN_ONE_FORM = BeforeValidator(_same_email)
+Email = Annotated[
+    str,
+    StringConstraints(max_length=254, pattern=rf"^[^\s@{_ONE_LINE}]+@[^\s@{_ONE_LINE}]+$"),
+    IN_ONE_FORM,
+    Field(examples=["olga@example.com"]),
 ]
 # A password that is only compared: of any length, since only whether it fits is looked at.
 GivenPassword = Annotated[

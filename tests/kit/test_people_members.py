@@ -199,3 +199,30 @@ async def test_the_list_goes_on_where_it_stopped(house: House) -> None:
         wrong = await owner.get(f"{BASE}/staff", params={"after": "!"})
     assert seen == [*(f"r{number}@example.com" for number in range(4)), "owner@example.com"]
     assert (wrong.status_code, wrong.json()["code"]) == (400, "cursor_invalid")
+
+
+def wide(email: str) -> str:
+    """The same address in full-width letters."""
+    local, _, domain = email.partition("@")
+    return "".join(chr(ord(letter) + 0xFEE0) for letter in local) + "@" + domain
+
+
+async def test_an_address_in_other_letters_is_the_same_person(house: House) -> None:
+    async with await house.as_(Role.OWNER) as owner:
+        assert (await owner.post(f"{BASE}/staff", json=NEW)).status_code == 201
+        for email in (wide(NEW["email"]), "NORA@example.com", " nora@example.com "):
+            twin = await owner.post(f"{BASE}/staff", json={**NEW, "email": email})
+            assert (twin.status_code, twin.json()["code"]) == (409, "login_taken"), email
+            await house.log_in(email, password=NEW["password"])
+        other = {**NEW, "email": wide("paul@example.com")}
+        made = await owner.post(f"{BASE}/staff", json=other)
+        assert made.json()["email"] == "paul@example.com"
+
+
+@pytest.mark.parametrize(
+    "email", ["no\u200bra@example.com", "nora\uff20a@example.com", "a\u202e@b"]
+)
+async def test_an_address_with_what_nobody_sees_is_refused(house: House, email: str) -> None:
+    async with await house.as_(Role.OWNER) as owner:
+        refused = await owner.post(f"{BASE}/staff", json={**NEW, "email": email})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")

@@ -6,11 +6,12 @@ from sqlalchemy.exc import IntegrityError
 
 from reselling_service.clients.errors import EMAIL_TAKEN
 from reselling_service.clients.models import Client
-from reselling_service.clients.rules import ClientState, same_email
+from reselling_service.clients.rules import ClientState
 from shared.kit.db import WriteSession
 from shared.kit.passwords import refuse_weak_password
 from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError
+from shared.kit.text import same_email
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from datetime import datetime
 from reselling_service.clients import queries
 from reselling_service.clients.errors import WRONG_PASSWORD
 from reselling_service.clients.models import Client, ClientLockout, ClientSession
-from reselling_service.clients.rules import ClientState, same_email
+from reselling_service.clients.rules import ClientState
 from reselling_service.settings import ResellingSettings
 from shared.contract.problems import UNAUTHORIZED
 from shared.kit.callers import CallerInfo
@@ -24,6 +24,7 @@ from shared.kit.people import Attempt, Lockouts
 from shared.kit.people.sessions import Sessions
 from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError
+from shared.kit.text import same_email
 
 LOCKOUTS = Lockouts(ClientLockout, kind=b"client login", helper="us set a new password")
 # The password asked for once more of who is logged in: strangers' attempts don't count there.

@@ -15,7 +15,7 @@ from reselling_service.clients.actions.adding import (
 from reselling_service.clients.actions.login import SESSIONS, set_password, shut_out
 from reselling_service.clients.errors import CLIENT_CLOSED, CLIENT_IN_USE
 from reselling_service.clients.models import Client
-from reselling_service.clients.rules import ClientState, same_email
+from reselling_service.clients.rules import ClientState
 from reselling_service.staff.actions import audit
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.ids import new_id
@@ -23,6 +23,7 @@ from shared.kit.passwords import hash_password, refuse_weak_password
 from shared.kit.people import StaffPrincipal, Unattended
 from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError
+from shared.kit.text import same_email
 
 # Whether a service of the client lives; answered by a room above this one.
 InUse = Callable[[ReadSession, ClientId], Awaitable[bool]]

@@ -17,6 +17,7 @@ from shared.kit.people.logins import end_sessions, forget_attempts
 from shared.kit.people.principals import Doer, Role, StaffPrincipal
 from shared.kit.people.tables import People, StaffColumns
 from shared.kit.problems import ProblemError, not_found
+from shared.kit.text import same_email
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ async def create_member(
     refuse_weak_password(password, personal=(email, name), path="body.password")
     row = people.staff()
     row.id, row.created_at, row.deactivated_at = new_id(), session.clock.now(), None
-    row.email, row.name, row.role = email.lower(), name, role.value
+    row.email, row.name, row.role = same_email(email), name, role.value
     row.password_hash = await hash_password(password)
     try:
         async with session.begin_nested():

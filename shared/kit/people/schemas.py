@@ -9,19 +9,8 @@ from shared.contract.basics import Flag, Input, Output, Timestamp, Whole, shown
 from shared.kit.keys import hash_secret
 from shared.kit.people.principals import Role
 from shared.kit.people.tables import SessionColumns, StaffColumns
-from shared.kit.text import GivenPassword, Line, NewPassword
+from shared.kit.text import Email, GivenPassword, Line, NewPassword
 
-_CONTROLS = r"\u0000-\u001f\u007f-\u009f"
-Email = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True,
-        to_lower=True,
-        max_length=254,
-        pattern=rf"^[^\s@{_CONTROLS}]+@[^\s@{_CONTROLS}]+$",
-    ),
-    Field(examples=["olga@example.com"]),
-]
 YEAR_SECONDS = 366 * 86_400
 _PASSWORD = "correct horse battery"  # noqa: S105 (an example in the documentation)
 
