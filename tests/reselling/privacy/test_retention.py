@@ -3,10 +3,12 @@
 from datetime import timedelta
 from functools import partial
 
+from sqlalchemy import text
+
 from reselling_service.clients.tasks import tasks as client_tasks
 from reselling_service.privacy.tasks import tasks
 from shared.kit.jobs import Job
-from tests.reselling.privacy.planted import open_planted
+from tests.reselling.privacy.planted import open_planted, write
 
 NO_JOB = partial(
     Job,
@@ -53,3 +55,20 @@ async def test_a_clients_sessions_that_are_over_go(reselling_database_url: str) 
         planted.shop.clock.advance(timedelta(days=400))
         await late.work(NO_JOB(kind=late.kind))
         assert b"planted browser" not in await planted.dump()
+
+
+async def test_attempts_of_clients_are_kept_for_thirty_days(reselling_database_url: str) -> None:
+    async with open_planted(reselling_database_url) as planted:
+        (forget,) = client_tasks(planted.house.runtime)
+        body = {"email": "planted-mail@example.com", "password": "not the right one"}
+        answer = await planted.house.http.post("/client/v1/login", json=body)
+        assert answer.status_code == 401
+        left = []
+        for days in (0, 29, 2):
+            older = "UPDATE client_lockouts SET last_at = last_at - make_interval(days => :days)"
+            await write(planted, older, days=days)
+            await forget.work(NO_JOB(kind=forget.kind))
+            async with planted.house.runtime.staff.read() as session:
+                left.append(await session.scalar(text("SELECT count(*) FROM client_lockouts")))
+        assert left[0] == left[1] > 0
+        assert left[2] == 0
