@@ -57,7 +57,7 @@ class Reader:
     async def batches(self, after: int, *, limit: int) -> AsyncGenerator[Sequence[EventRow], None]:
         """What comes after this number, for ever; an empty batch whenever there is nothing new.
 
-        Ends when the key is no longer in force, or when the process stops.
+        Ends when the process stops, or the key is no longer in force: it is told nothing more.
         """
         now = asyncio.get_running_loop().time
         recheck_at = now() + RECHECK_SECONDS
@@ -66,20 +66,17 @@ class Reader:
         async with subscription as hint:
             while not self._stopping.is_set():
                 hint.clear()
-                if now() >= recheck_at:
-                    if not await self._still_good():
-                        return
-                    recheck_at = now() + RECHECK_SECONDS
                 async with self._runtime.app.read(tenant=partner_id) as session:
                     rows = await list_events(session, partner_id, after=after, limit=limit)
+                    # Asked after the reading, so that no news goes to a key that was over by then.
+                    if rows or now() >= recheck_at:
+                        if not await is_still_good(session, self._principal):
+                            return
+                        recheck_at = now() + RECHECK_SECONDS
                 yield rows
                 after = rows[-1].number if rows else after
                 if len(rows) < limit:
                     await self._wait(hint)
-
-    async def _still_good(self) -> bool:
-        async with self._runtime.app.read() as session:
-            return await is_still_good(session, self._principal)
 
     async def _wait(self, hint: asyncio.Event) -> None:
         waits = [asyncio.create_task(event.wait()) for event in (hint, self._stopping)]

@@ -106,6 +106,17 @@ async def test_a_new_address_ends_the_clients_sessions(house: House) -> None:
     assert (await house.http.post("/client/v1/login", json=login)).status_code == 200
 
 
+async def test_a_password_from_staff_ends_the_clients_sessions(house: House) -> None:
+    anna, berta = await house.sign_up("Anna"), await house.sign_up("Berta")
+    new = "another horse and battery"
+    await house.owner.patch(f"/staff/v1/clients/{anna.id}", {"password": new})
+    assert (await anna.ask("GET", "/client/v1/me")).status_code == 401
+    assert (await berta.get("/client/v1/me"))["name"] == "Berta"
+    for password, status in ((PASSWORD, 401), (new, 200)):
+        login = {"email": "anna@example.com", "password": password}
+        assert (await house.http.post("/client/v1/login", json=login)).status_code == status
+
+
 @pytest.mark.parametrize(
     ("search", "names"),
     [

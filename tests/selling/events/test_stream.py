@@ -18,7 +18,7 @@ from tests.kit.serving import serving
 from tests.kit.stage import START, ManualClock, eventually
 from tests.selling.events.stage import Line, Seat, happen, lines, make_app, open_runtime, seat
 
-STREAM = "/partner/v1/events/stream"
+FEED, STREAM = "/partner/v1/events", "/partner/v1/events/stream"
 
 
 @asynccontextmanager
@@ -44,6 +44,11 @@ async def next_event(found: AsyncIterator[Line]) -> Line:
 async def drained(found: AsyncIterator[Line]) -> int:
     """Read to the end; how many events there were."""
     return len([line async for line in found if line.id])
+
+
+async def readers(runtime: SellingRuntime, number: int) -> bool:
+    """Whether so many wait for news."""
+    return sum(map(len, runtime.hints._waiting.values())) == number
 
 
 async def test_events_come_at_once_with_id_type_and_data(runtime: SellingRuntime) -> None:
@@ -114,6 +119,40 @@ async def test_the_stream_ends_when_its_key_is_revoked(
         assert await asyncio.wait_for(drained(stream), timeout=5) == 0
         again = await client.get(STREAM, headers=reader.headers)
         assert again.status_code == 401
+
+
+async def test_what_happens_after_a_key_was_revoked_is_told_to_nobody_with_it(
+    runtime: SellingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It isn't the look every few seconds that keeps it back.
+    monkeypatch.setattr(reader_module, "RECHECK_SECONDS", 60.0)
+    reader = await seat(runtime, name="Reseller A")
+    async with serving(make_app(runtime)) as (client, _), following(client, reader) as stream:
+        await anext(stream)
+        long_poll = client.get(FEED, params={"wait": 20}, headers=reader.headers, timeout=20)
+        waiting = asyncio.create_task(long_poll)
+        await eventually(lambda: readers(runtime, 2))
+        async with runtime.staff.write() as session:
+            await session.execute(
+                text("UPDATE partner_keys SET revoked_at = :at WHERE id = :id"),
+                {"at": START, "id": reader.key_id},
+            )
+        await happen(runtime, reader)
+        assert await asyncio.wait_for(drained(stream), timeout=5) == 0
+        assert (await waiting).json()["items"] == []
+
+
+async def test_the_stream_of_a_blocked_partner_goes_on(
+    runtime: SellingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocked partners read: they must see what becomes of what they have."""
+    monkeypatch.setattr(reader_module, "RECHECK_SECONDS", 0.0)
+    reader = await seat(runtime, name="Reseller A")
+    async with serving(make_app(runtime)) as (client, _), following(client, reader) as stream:
+        async with runtime.staff.write() as session:
+            await session.execute(text("UPDATE partners SET state = 'blocked'"))
+        await happen(runtime, reader)
+        assert (await next_event(stream)).id is not None
 
 
 async def test_the_stream_ends_when_its_key_is_over(
