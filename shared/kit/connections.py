@@ -40,6 +40,7 @@ class Limits:
     Those of `proxies` (networks) bring many peers, and only count in `connections`.
     """
 
+    handshake_seconds: float = 10.0
     header_seconds: float = 10.0
     header_bytes: int = 32 * 1024
     header_count: int = 100
@@ -81,13 +82,22 @@ class GuardedProtocol(HttpToolsProtocol):
         self._address: str | None = None
         self._certificate: str | None = None
 
+    @classmethod
+    def is_proxy(cls, address: str) -> bool:
+        """Whether many peers come from this address, since a proxy of ours stands there."""
+        try:
+            found = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        return any(found in network for network in cls.trusted)
+
     # ----------------------------------------------------------------------------- the connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._certificate = _fingerprint(transport)
         self._wait_for_head()
-        if self.client is not None and not self._is_proxy(self.client[0]):
+        if self.client is not None and not self.is_proxy(self.client[0]):
             self._address = self.client[0]
             self.held[self._address] += 1
         most = self.limits.connections_per_address
@@ -182,13 +192,6 @@ class GuardedProtocol(HttpToolsProtocol):
     def _is_idle(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
-
-    def _is_proxy(self, address: str) -> bool:
-        try:
-            found = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        return any(found in network for network in self.trusted)
 
     def _wait_for_head(self) -> None:
         if self._head_timer is None:

@@ -5,13 +5,15 @@ import signal
 import socket
 import ssl
 import time
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import start_http_server
 from starlette.datastructures import State
 
-from shared.kit.connections import Limits, guarded
+from shared.kit.connections import GuardedProtocol, Limits, guarded
+from shared.kit.handshakes import Handshakes
 from shared.kit.jobs import Worker
 from shared.kit.settings import ServiceSettings
 from shared.kit.tracing import stop_tracing
@@ -34,6 +36,15 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._state = state
         self._drain_seconds = drain_seconds
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, with handshakes that are ours to limit: uvicorn leaves them to the loop."""
+        config = self.config
+        if config.ssl is not None:
+            protocol = cast("type[GuardedProtocol]", config.http_protocol_class)
+            gate = Handshakes(protocol, config.ssl).gate
+            config.ssl, config.http_protocol_class = None, cast("type[GuardedProtocol]", gate)
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._state.draining.set()
