@@ -194,7 +194,10 @@ async def list_services(
         if value is not None:
             statement = statement.where(column == value)
     if after is not None:
-        seen = await session.scalar(select(ServiceRow.created_at).where(ServiceRow.id == after))
+        last = select(ServiceRow.created_at).where(ServiceRow.id == after)
+        if partner_id is not None:
+            last = last.where(ServiceRow.partner_id == partner_id)
+        seen = await session.scalar(last)
         if seen is None:
             detail = "Use the `next` of the page before, or leave `after` out."
             raise ProblemError(CURSOR_INVALID, detail)

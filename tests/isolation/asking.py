@@ -24,7 +24,7 @@ ADDRESS = "192.0.2.1"
 PATIENCE = 20.0
 Rewrite = Callable[[str], str]
 # What else runs in the process, the sandbox's clock, say, belongs to no request.
-_SEEN: ContextVar[list[str] | None] = ContextVar("seen", default=None)
+_SEEN: ContextVar["Answer | None"] = ContextVar("seen", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +47,13 @@ class Ask:
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
-    """What came back, and the statements that it took."""
+    """What came back, the statements that it took, and how many rows each of them met."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     text: str = ""
     statements: list[str] = field(default_factory=list)
+    rows: dict[str, set[int]] = field(default_factory=dict)
 
     @property
     def is_problem(self) -> bool:
@@ -108,6 +109,7 @@ class Service:
             database.__class__ = Rehearsal
         for engine in (self._owner, *(database.engine for database in self.databases)):
             event.listen(engine.sync_engine, "before_cursor_execute", self._look, retval=True)
+            event.listen(engine.sync_engine, "after_cursor_execute", _count)
 
     @property
     def databases(self) -> tuple[Database, Database]:
@@ -145,7 +147,7 @@ class Service:
     async def ask(self, ask: Ask) -> Answer:
         """The answer; a stream ends when what it must tell has come, or else after a while."""
         answer = Answer()
-        _SEEN.set(answer.statements)
+        _SEEN.set(answer)
         enough, given = asyncio.Event(), False
         content = b"" if ask.body is None else json.dumps(ask.body).encode()
 
@@ -184,8 +186,21 @@ class Service:
         seen = _SEEN.get()
         if seen is None:
             return statement, parameters
-        seen.append(statement)
+        seen.statements.append(statement)
         return (self._rewrite(statement) if self._rewrite else statement), parameters
+
+
+def _count(
+    _connection: Connection,
+    cursor: Any,
+    statement: str,
+    _parameters: object,
+    _context: object,
+    _many: object,
+) -> None:
+    seen = _SEEN.get()
+    if seen is not None:
+        seen.rows.setdefault(statement, set()).add(cursor.rowcount)
 
 
 def _scope(ask: Ask, content: bytes) -> dict[str, Any]:

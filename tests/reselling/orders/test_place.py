@@ -12,10 +12,12 @@ from sqlalchemy import func, select
 from reselling_service.commands.models import Command
 from reselling_service.orders.actions import Click, place_order
 from reselling_service.orders.models import Order
+from reselling_service.orders.queries import find_by_request
 from reselling_service.services.models import ClientRef, Service
 from shared.contract.basics import Period
 from shared.contract.services import OrderRequest
 from shared.kit.db import WriteSession
+from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError
 from tests.reselling.services.shop import BY_CLIENT, MONEY, PRICE, SETUP, Shop, execute
 
@@ -190,3 +192,14 @@ async def test_activation_captures_the_money_once(shop: Shop) -> None:
     assert await shop.holds() == [(PRICE + SETUP, "captured")]
     assert await shop.available() == MONEY - PRICE - SETUP
     assert await shop.agrees(service)
+
+
+async def test_request_of_another_client_is_another_without_policies_too(shop: Shop) -> None:
+    """Two clients may send the same key. Asked as staff's login, which no policy binds."""
+    await shop.order()
+    async with shop.runtime.staff.write() as session:
+        order = (await session.scalars(select(Order))).one()
+        order.request_key, order.fingerprint = "click", b"x"
+        await session.flush()
+        assert await find_by_request(session, ClientId(order.client_id), key="click") is order
+        assert await find_by_request(session, ClientId(uuid4()), key="click") is None

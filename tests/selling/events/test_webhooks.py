@@ -13,16 +13,18 @@ from sqlalchemy import text
 from standardwebhooks import Webhook
 
 from selling_service.database import SellingRuntime
+from selling_service.events.actions import emit
 from selling_service.events.rules import MOST_ATTEMPTS
 from selling_service.events.tasks import tasks
 from selling_service.events.webhooks import open_sender
 from shared.contract.basics import BASE_PATH
+from shared.contract.events import EventType
 from shared.kit.jobs import Worker
 from shared.kit.telemetry import in_trace
 from tests.kit.spans import recording
 from tests.kit.stage import ManualClock, eventually
 from tests.selling.events.receiver import Receiver, receiving
-from tests.selling.events.stage import Seat, happen, make_app, open_runtime, seat
+from tests.selling.events.stage import Seat, happen, make_app, open_runtime, operation, seat
 
 HOOKS = f"{BASE_PATH}/webhook-endpoints"
 
@@ -115,6 +117,26 @@ async def test_nothing_goes_out_for_what_was_rolled_back_or_is_anothers(
     async with runtime.staff.read() as session:
         assert (await session.scalar(text("SELECT count(*) FROM jobs"))) == 0
     assert receiver.came == []
+
+
+async def test_only_ones_own_endpoints_are_hinted_without_policies_too(
+    runtime: SellingRuntime, partner: Seat, receiver: Receiver
+) -> None:
+    """Asked as staff's login, which no policy binds."""
+    await endpoint(runtime, partner, f"{receiver.url}/a")
+    other = await seat(runtime, name="Reseller B")
+    mine = await endpoint(runtime, other, f"{receiver.url}/b")
+    async with runtime.staff.write() as session:
+        await emit(
+            session,
+            other.partner_id,
+            type=EventType.ACCEPTED,
+            installation_id=other.installation_id,
+            service=None,
+            operation=operation(),
+        )
+        found = await session.scalars(text("SELECT payload ->> 'endpoint_id' FROM jobs"))
+        assert list(found) == [mine["id"]]
 
 
 async def test_many_events_make_one_hint_and_one_more_where_it_was_under_way(
