@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from local_stack.demo.callers import ALL_SCOPES, JSON, Caller, Client
+from local_stack.demo.callers import ALL_SCOPES, Caller, Client
 from reselling_service.main import create_app as create_reselling_app
 from reselling_service.settings import ResellingSettings
 from selling_service.main import create_app as create_selling_app
@@ -29,6 +29,7 @@ from tests.isolation.logins import proper_logins
 from tests.isolation.places import common_values, ids_in_rows, values_of
 from tests.journeys.behind import rows
 from tests.journeys.invariants import settle
+from tests.journeys.receiver import Receiver, receiving
 from tests.journeys.stack import Shop, Stack
 
 HOOKS = "/partner/v1/webhook-endpoints"
@@ -48,7 +49,10 @@ class Tenant:
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """Both services; by security scheme the victim, the other one, and tokens by what is wrong."""
+    """Both services; by security scheme the victim, the other one, and tokens by what is wrong.
+
+    `hints` is all that was sent to each partner's webhook, by the partner's token.
+    """
 
     services: dict[str, Service]
     common: dict[str, dict[str, str]]
@@ -58,6 +62,7 @@ class World:
     by_scope: dict[str, str]
     by_role: dict[str, dict[Role, str]]
     heads: dict[str, str]
+    hints: dict[str, bytes]
     runner: asyncio.Runner = field(repr=False)
 
     def ask(self, service: str, ask: Ask) -> Answer:
@@ -81,6 +86,7 @@ class Builder:
     """Makes everything through public routes, while the pair runs."""
 
     stack: Stack
+    receiver: Receiver
     strangers: dict[str, dict[str, str | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -98,15 +104,20 @@ class Builder:
         for name, service_ids in ordered.items():
             self._suspend_one(self.clients[name], service_ids)
         for partner in self.partners.values():
-            path = f"{HOOKS}/{partner.get(HOOKS)['items'][0]['id']}/deliveries"
-            stack.wait_until(partial(_items, partner, path), what="a hint")
+            stack.wait_until(partial(self.hints_of, partner), what="a hint")
         settle(stack)
 
     def _partner(self, shop: Shop) -> Caller:
         partner = Caller(self.stack.urls["selling"])
         partner.bear(shop.goods.key)
-        partner.post(HOOKS, {"url": f"https://localhost/{uuid4().hex}"})
+        partner.post(HOOKS, {"url": f"{self.receiver.url}/{uuid4().hex}"})
         return partner
+
+    def hints_of(self, partner: Caller) -> bytes:
+        """All that was sent to a partner's webhook, but for the address, which it chose itself."""
+        (endpoint,) = partner.get(HOOKS)["items"]
+        path = endpoint["url"].removeprefix(self.receiver.url)
+        return bytes(self.receiver.came[path])
 
     def _order(self, name: str, shops: list[str]) -> list[str]:
         return [
@@ -208,11 +219,6 @@ class Builder:
         return hash_secret(str(self.strangers[scheme]["expired"]))
 
 
-def _items(caller: Caller, path: str) -> list[JSON]:
-    items: list[JSON] = caller.get(path)["items"]
-    return items
-
-
 def token_of(caller: Caller | Client) -> str:
     """What somebody shows."""
     return caller.http.headers["Authorization"].removeprefix("Bearer ")
@@ -221,7 +227,13 @@ def token_of(caller: Caller | Client) -> str:
 @contextmanager
 def open_world(stack: Stack) -> Iterator[World]:
     """Build, end the pair, and run both applications here."""
-    made = Builder(stack)
+    with receiving() as receiver:
+        made = Builder(stack, receiver)
+        yield from _run_on(made)
+
+
+def _run_on(made: Builder) -> Iterator[World]:
+    stack = made.stack
     by_scope = made.make_keys()
     by_role = {
         "admin_session": made.make_staff("selling", "admin_session", "/admin/v1"),
@@ -231,6 +243,7 @@ def open_world(stack: Stack) -> Iterator[World]:
     heads = {
         token_of(each): each.get("/partner/v1/events")["head"] for each in made.partners.values()
     }
+    hints = {token_of(each): made.hints_of(each) for each in made.partners.values()}
     for partner in made.partners.values():
         partner.http.close()
     stack.kill(*stack.processes)
@@ -249,6 +262,7 @@ def open_world(stack: Stack) -> Iterator[World]:
             by_scope=by_scope,
             by_role=by_role,
             heads=heads,
+            hints=hints,
             runner=runner,
         )
 

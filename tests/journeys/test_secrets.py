@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from local_stack.demo.callers import Client
+from local_stack.demo.callers import Caller, Client
 from shared.kit.vault import Vault, VaultError
 from tests.journeys.behind import dump, rows
 from tests.journeys.conftest import MakeStack
 from tests.journeys.invariants import check_all, settle
 from tests.journeys.marks import found, make_marks
+from tests.journeys.receiver import Receiver, receiving
 from tests.journeys.secrets_story import (
     FIELDS,
     PROGRAMS_OF,
@@ -52,12 +53,16 @@ def own_secrets(
     stack: Stack, shop: Shop, client: Client, keys: Mapping[str, tuple[str, str]]
 ) -> dict[str, str]:
     """Return what the services themselves made or were started with."""
-    (endpoint,) = rows(stack.selling_database, "SELECT secret FROM webhook_endpoints")
+    vault = Vault([keys["selling"][1]])
+    endpoints = rows(stack.selling_database, "SELECT secret FROM webhook_endpoints ORDER BY id")
+    secrets = [vault.decrypt_text(endpoint["secret"]) for endpoint in endpoints]
+    assert len(secrets) == 2
     people = {"client": client, "reseller": stack.staff, "provider": stack.admin}
     return {
         "api key": shop.goods.key,
         "secret of the api key": shop.goods.key.rpartition("_")[2],
-        "webhook secret": Vault([keys["selling"][1]]).decrypt_text(endpoint["secret"]),
+        "webhook secret of the reseller": secrets[0],
+        "webhook secret of the partner": secrets[1],
         **{f"first secret key, {side}": keys[side][0] for side in SIDES},
         **{f"second secret key, {side}": keys[side][1] for side in SIDES},
         **{f"password of staff, {side}": stack.logins[side][1] for side in SIDES},
@@ -68,8 +73,15 @@ def own_secrets(
     }
 
 
-def places(stack: Stack, answers: list[str]) -> dict[str, bytes]:
-    """Return all that was written or answered in error."""
+def listen(stack: Stack, shop: Shop, receiver: Receiver) -> None:
+    """Let the seller's hints go to a receiver of ours, too."""
+    with Caller(stack.urls["selling"]) as partner:
+        partner.bear(shop.goods.key)
+        partner.post("/partner/v1/webhook-endpoints", {"url": f"{receiver.url}/hooks"})
+
+
+def places(stack: Stack, answers: list[str], hints: bytes) -> dict[str, bytes]:
+    """Return all that was written, sent as hints or answered in error."""
     return {
         **{f"log of {name}": stack.log(name).read_bytes() for name in PROGRAMS_OF},
         "database of selling": dump(stack.selling_database),
@@ -78,12 +90,19 @@ def places(stack: Stack, answers: list[str]) -> dict[str, bytes]:
             f"metrics of {side}": httpx.get(f"{stack.urls[side]}/metrics", trust_env=False).content
             for side in SIDES
         },
+        "hints that were sent": hints,
         "answers to what was refused": "\n".join(answers).encode(),
     }
 
 
 @pytest.fixture(scope="module")
 def told(make_stack: MakeStack) -> Iterator[Told]:
+    with receiving() as receiver:
+        yield from tell(make_stack, receiver)
+
+
+def tell(make_stack: MakeStack, receiver: Receiver) -> Iterator[Told]:
+    """Live through the journey."""
     chatty = {f"{side.upper()}_LOG_LEVEL": "DEBUG" for side in SIDES}
     hints = {"SELLING_WEBHOOK_PRIVATE_ADDRESSES": "true"}
     keys = {side: (Vault.new_key(), Vault.new_key()) for side in SIDES}
@@ -95,6 +114,7 @@ def told(make_stack: MakeStack) -> Iterator[Told]:
         client.password = marks["client_password"]
         client.log_in()
         stack.staff.put(f"/staff/v1/sellers/{shop.seller['id']}/webhook", {})
+        listen(stack, shop, receiver)
         services = [order(client, shop, options(marks)).json()["service_id"] for _ in range(2)]
         for service_id in services:
             client.wait_until(service_id, state="active")
@@ -106,7 +126,7 @@ def told(make_stack: MakeStack) -> Iterator[Told]:
         settle(stack)
         yield Told(
             secrets=marks | factor | own_secrets(stack, shop, client, keys),
-            places=places(stack, answers),
+            places=places(stack, answers, b"".join(receiver.came.values())),
             stack=stack,
             client=client,
             services=services,
