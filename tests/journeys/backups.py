@@ -64,6 +64,12 @@ class Backup:
         self.stack.wait_until_ready()
 
 
+def carry_platform_over(old: str, new: str) -> None:
+    """Put the platform as it was last, in the old database, beside restored books in the new."""
+    source, target = (make_url(url).set(drivername="postgresql") for url in (old, new))
+    asyncio.run(_write(target, asyncio.run(_read(source))))
+
+
 def machines(stack: Stack) -> dict[str, object]:
     """How every VM stands on the platform, and how often it was started."""
     found = rows(

@@ -6,7 +6,7 @@ VM of anybody is started, stopped or built anew on the way.
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,18 +17,18 @@ from tests.journeys.backups import Backup, machines
 from tests.journeys.behind import rows
 from tests.journeys.conftest import MakeStack
 from tests.journeys.invariants import check_all, settle
+from tests.journeys.reconciling import (
+    ENVIRONMENT,
+    adopt_for,
+    come_together,
+    compare,
+    differences,
+    named,
+)
 from tests.journeys.stack import Shop, Stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("restored")]
-ENVIRONMENT = {
-    f"{side}_RECONCILIATION_{name}": value
-    for side in ("SELLING", "RESELLING")
-    for name, value in {"RECHECK_SECONDS": "0.2", "GRACE_SECONDS": "0"}.items()
-}
-DESK = {"selling": "/admin/v1/reconciliation", "reselling": "/staff/v1/reconciliation"}
-ROUNDS = 12
 LATE = ("charge_unknown_here", "seller_went_back", "heard_other")
-Decide = Callable[[JSON], tuple[str, JSON] | None]
 
 
 @pytest.fixture(scope="module")
@@ -84,62 +84,11 @@ def live_on(life: Life) -> None:
     check_all(life.stack)
 
 
-def differences(stack: Stack, side: str, **query: str) -> list[JSON]:
-    caller = stack.admin if side == "selling" else stack.staff
-    return caller.every(f"{DESK[side]}/differences", **query)
-
-
-def compare(stack: Stack, side: str) -> JSON:
-    """Let everything be compared once more, and read the report."""
-    caller = stack.admin if side == "selling" else stack.staff
-    run = caller.post(f"{DESK[side]}/runs")
-
-    def done() -> JSON | None:
-        every = caller.get(f"{DESK[side]}/runs", limit=20)["items"]
-        states = {each["id"]: each["state"] for each in every}
-        return states if states.get(run["id"]) in {"done", "incomplete"} else None
-
-    stack.wait_until(done, what=f"a comparison by the {side} side")
-    return caller.get(f"{DESK[side]}/report")
-
-
-def come_together(stack: Stack, decide: Decide) -> None:
-    """Compare until nothing differs; what waits for people is decided as `decide` says."""
-    reports: list[JSON] = []
-    for _ in range(ROUNDS):
-        reports = [compare(stack, side) for side in DESK]
-        if all(each["run"]["state"] == "done" and is_quiet(each) for each in reports):
-            return
-        for side in list(DESK):
-            for row in differences(stack, side, state="open"):
-                put_right(stack, side, row, decide)
-        settle(stack)
-    raise AssertionError("\n".join(each["text"] for each in reports))
-
-
 def typed(stack: Stack, side: str) -> str:
     """What the command line prints."""
     program = [sys.executable, "-m", f"{side}_service.cli", "reconcile"]
     done = subprocess.run(program, env=stack.variables(), capture_output=True, check=True)
     return done.stdout.decode()
-
-
-def is_quiet(report: JSON) -> bool:
-    return not report["differences"] and not report["decided"]
-
-
-def put_right(stack: Stack, side: str, row: JSON, decide: Decide) -> None:
-    decision = decide(row)
-    if decision is not None:
-        way, body = decision
-        caller = stack.admin if side == "selling" else stack.staff
-        caller.post(f"{DESK[side]}/differences/{row['id']}/{way}", body)
-
-
-def named(rows: list[JSON], names: dict[str, str]) -> set[tuple[str, str]]:
-    """What was found of which service."""
-    refs = [(row["kind"], row["refs"].get("service_ref", "")) for row in rows]
-    return {(kind, names[ref]) for kind, ref in refs if ref in names}
 
 
 def test_lost_event_is_found_among_those_that_agree_and_read_again(pair: Stack) -> None:
@@ -209,15 +158,7 @@ def test_reseller_restored_to_before_orders_suspensions_renewals_and_ends(pair: 
     money = (pair.admin.balance(partner_id)["balance"], life.client.balance())
     backup.restore()
 
-    def decide(row: JSON) -> tuple[str, JSON] | None:
-        reason = "From before the restored backup."
-        if row["kind"] == "unknown_here":
-            return "adopt", {"reason": reason, "client_id": life.client.id}
-        if row["kind"] == "charge_unknown_here" and not row["safe"]:
-            return "adopt", {"reason": reason}
-        return None
-
-    come_together(pair, decide)
+    come_together(pair, adopt_for(life.client))
     found = named(differences(pair, "reselling"), names)
     assert found == {
         ("unknown_here", "new"),
