@@ -40,6 +40,11 @@ class SellingSettings(ServiceSettings):
     qemu_vcpu: int = 100
     qemu_ram_mib: int = 65536
     qemu_disk_gib: int = 1000
+    api_processes: int = Field(
+        default=1,
+        ge=1,
+        description="How many share the limits of keys; each lets its part through.",
+    )
     requests_per_minute: int = Field(default=6000, ge=1)
     urgent_requests_per_minute: int = Field(default=6000, ge=1)
     webhook_private_addresses: bool = Field(

@@ -1,6 +1,6 @@
 """Limits how often somebody may ask: a bucket that fills evenly, in the memory of one process.
 
-With several processes behind a balancer each has buckets of its own, so that the sum may be higher.
+With several processes behind a balancer each has buckets of its own: the caller divides the limit.
 """
 
 import math

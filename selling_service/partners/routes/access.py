@@ -69,7 +69,9 @@ def needs(scope: Scope | None = None, *, urgent: bool = False) -> Any:  # noqa: 
             if urgent
             else ("default", settings.requests_per_minute)
         )
-        headers = _limits(request).take(policy, principal.key_id, per_minute=most)
+        # Each process counts by itself: counting in the database would cost a write per request.
+        part = max(1, most // settings.api_processes)
+        headers = _limits(request).take(policy, principal.key_id, per_minute=part)
         request.scope["answer_headers"] = headers
         if scope is not None:
             check_scope(principal, scope)

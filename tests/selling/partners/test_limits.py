@@ -1,10 +1,12 @@
+from dataclasses import replace
 from itertools import count
 
 import pytest
 
 from shared.kit.problems import ProblemError
 from shared.kit.rates import Limits
-from tests.kit.people_house import BASE, House
+from tests.kit.people_house import BASE, House, make_app
+from tests.selling.partners.conftest import small_api
 from tests.selling.partners.factories import create_reseller
 
 
@@ -25,6 +27,21 @@ async def test_who_asks_too_often_waits_but_can_still_suspend(house: House) -> N
     assert limited.headers["RateLimit"].startswith('"default";r=0;t=')
     assert (urgent.status_code, neighbours.status_code) == (200, 200)
     assert urgent.headers["RateLimit-Policy"] == '"urgent";q=3;w=60'
+
+
+async def test_two_processes_let_no_more_through_than_one(house: House) -> None:
+    """Each with its own memory, on one database."""
+    reseller = await create_reseller(house)
+    shared = {"requests_per_minute": 6, "api_processes": 2}
+    house.runtime.settings = house.runtime.settings.model_copy(update=shared)
+    twin = replace(house, app=make_app([small_api]))
+    twin.app.state.runtime = house.runtime
+    answers = []
+    for process in (house, twin):
+        async with process.client(reseller.token) as client:
+            answers += [await client.get(f"{BASE}/events") for _ in range(5)]
+    assert [answer.status_code for answer in answers].count(200) == 6
+    assert {answer.headers["RateLimit-Policy"] for answer in answers} == {'"default";q=3;w=60'}
 
 
 async def test_refusals_carry_the_headers_as_well(house: House) -> None:
