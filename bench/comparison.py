@@ -1,22 +1,31 @@
 """Reconciliation of many services: time and peak memory, beside those of few.
 
 The rows are copies of one real service, made in SQL. Both comparisons run as the command line runs
-them, over real HTTP, with a hundred services of which an event was lost.
+them, over real HTTP, with a hundred services, spread over all ranges, of which an event was lost.
 """
 
 import asyncio
-import os
+import json
+import re
+import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
+import httpx
 
 from bench.chain import buyers
+from shared.contract.basics import BASE_PATH
 from shared.kit.hints import asyncpg_arguments
-from tests.journeys.stack import Stack
+from tests.journeys.stack import Shop, Stack
 
 LOST = 100
+RANGE = "7f"
+PATIENCE = 600.0
+LOOK_EVERY = 0.05
 _REF, _ID = "md5('ref ' || n)::uuid", "md5('id ' || n)::uuid"
 _MAKE = "FROM {table} t, generate_series($1::int, $2::int) n WHERE t.{key} = $3"
 # By table: the key of the row that is copied, and what is different in each copy.
@@ -41,6 +50,13 @@ _RESELLING = {
         {"operation_id": "md5('operation ' || n)::uuid", "service_ref": _REF},
     ),
 }
+# The books are right, as after so many postings.
+_BALANCES = """
+UPDATE balances b SET balance = e.total, postings = e.last
+FROM (SELECT {owner} AS owner, sum(amount) AS total, max(number) AS last
+    FROM entries WHERE book = 'balance' GROUP BY 1) e
+WHERE b.{owner} = e.owner
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +77,16 @@ def compare_many(stack: Stack, sizes: list[int]) -> None:
     made = 1
     first: dict[str, tuple[int, Cost]] = {}
     for size in sorted(sizes):
-        asyncio.run(_multiply(stack.selling_database, _SELLING, upstream, made, size))
-        asyncio.run(_multiply(stack.reselling_database, _RESELLING, ref, made, size))
+        span = {"first": made, "last": size}
+        selling, reselling = stack.selling_database, stack.reselling_database
+        asyncio.run(_multiply(selling, _SELLING, key=upstream, owner="partner_id", **span))
+        asyncio.run(_multiply(reselling, _RESELLING, key=ref, owner="client_id", **span))
         asyncio.run(_lose(stack.reselling_database))
         made = size + 1
+        whole, one = _digested(stack, shop, ""), _digested(stack, shop, RANGE)
+        print(
+            f"{size} services: digests of the seller's side {whole:.2f} s, of a range {one:.3f} s"
+        )
         for side in ("selling", "reselling"):
             cost = _compared(stack, side)
             base = first.setdefault(side, (size, cost))
@@ -76,7 +98,13 @@ def compare_many(stack: Stack, sizes: list[int]) -> None:
 
 
 async def _multiply(
-    url: str, tables: dict[str, tuple[str, dict[str, str]]], key: str, first: int, last: int
+    url: str,
+    tables: dict[str, tuple[str, dict[str, str]]],
+    *,
+    key: str,
+    owner: str,
+    first: int,
+    last: int,
 ) -> None:
     database = await asyncpg.connect(**asyncpg_arguments(url))
     # As a restore does it: the triggers that watch single postings are for those.
@@ -97,7 +125,8 @@ async def _multiply(
             key,
             timeout=1200,
         )
-        await database.execute(f"ANALYZE {table}", timeout=600)
+        await database.execute(f"VACUUM ANALYZE {table}", timeout=600)
+    await database.execute(_BALANCES.format(owner=owner), timeout=600)
     await database.close()
 
 
@@ -106,23 +135,53 @@ async def _lose(url: str) -> None:
     database = await asyncpg.connect(**asyncpg_arguments(url))
     await database.execute(
         "UPDATE services SET heard_revision = heard_revision - 1, heard_power = 'stopped'"
-        " WHERE service_ref IN (SELECT service_ref FROM services ORDER BY service_ref LIMIT $1)",
+        " WHERE id IN (SELECT id FROM services ORDER BY id LIMIT $1)",
         LOST,
     )
     await database.close()
 
 
-def _compared(stack: Stack, side: str) -> Cost:
-    program = [sys.executable, "-m", f"{side}_service.cli", "reconcile", "--run"]
+def _digested(stack: Stack, shop: Shop, prefix: str) -> float:
+    """Seconds until a seller has answered with the digests of the ranges below a prefix."""
     began = time.perf_counter()
-    child = os.posix_spawn(
-        program[0],
-        program,
-        stack.variables(),
-        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
+    answer = httpx.get(
+        f"{stack.urls['selling']}{BASE_PATH}/inventory/digests",
+        params={"prefix": prefix},
+        headers={"Authorization": f"Bearer {shop.goods.key}"},
+        timeout=PATIENCE,
     )
-    _pid, status, usage = os.wait4(child, 0)
-    seconds = time.perf_counter() - began
-    if status:
-        raise RuntimeError(f"the comparison of the {side} side ended with {status}")
-    return Cost(seconds=seconds, peak=usage.ru_maxrss / 1024)
+    answer.raise_for_status()
+    return time.perf_counter() - began
+
+
+def _compared(stack: Stack, side: str) -> Cost:
+    program = [sys.executable, "-m", f"{side}_service.cli", "reconcile", "--run", "--json"]
+    variables = stack.variables()
+    began, peak = time.perf_counter(), 0
+    with (
+        tempfile.TemporaryFile() as report,
+        subprocess.Popen(program, env=variables, stdout=report) as child,  # noqa: S603
+    ):
+        while child.poll() is None:
+            peak = max(peak, _peak_kib(child.pid))
+            time.sleep(LOOK_EVERY)
+        seconds = time.perf_counter() - began
+        report.seek(0)
+        run = json.load(report)["run"]
+    if run["state"] != "done":
+        raise RuntimeError(f"the comparison of the {side} side: {run['problem']}")
+    return Cost(seconds=seconds, peak=peak / 1024)
+
+
+def _peak_kib(pid: int) -> int:
+    """The most memory that this program has had so far; 0 where it has just ended.
+
+    What `wait4` tells of an ended child won't do: it counts the parent's memory, from before the
+    child became another program.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) if found else 0

@@ -8,15 +8,17 @@ from sqlalchemy import func, select, text
 
 from reselling_service.commands.models import Command
 from reselling_service.ledger.models import Entry
+from reselling_service.reconciliation.models import Difference
 from reselling_service.reconciliation.rules import Line
 from reselling_service.services.models import SellerCharge, Service
 from shared.contract.basics import CommandKind, Money
 from shared.contract.inventory import ChargeLine, RangeDigest
 from shared.kit.bookkeeping import Book
 from shared.kit.db import ReadSession
-from shared.kit.reconciling import bounds, digest_sql
+from shared.kit.reconciling import Way, bounds, digest_sql
 
 _FRESH = {"populate_existing": True}
+_LAST = UUID(int=2**128 - 1)
 _ACTORS = """
     coalesce((SELECT string_agg(x ->> 'actor', ',' ORDER BY x ->> 'actor' COLLATE "C")
         FROM jsonb_array_elements(heard -> 'suspensions') x), '')
@@ -51,9 +53,7 @@ _DRIFTING = """
         FROM jsonb_array_elements(s.heard -> 'suspensions') x
         WHERE x ->> 'actor' IN ('client', 'partner')
     ) told ON true
-    WHERE s.seller_id = :seller AND s.heard_revision > 0
-        AND (CAST(:after AS uuid) IS NULL OR s.id > :after)
-        AND (CAST(:only AS uuid) IS NULL OR s.id = :only)
+    WHERE s.seller_id = :seller AND s.heard_revision > 0 AND s.id BETWEEN :first AND :last
         AND NOT EXISTS (
             SELECT FROM commands c WHERE c.service_id = s.id AND c.settled_at IS NULL)
         AND CASE s.wanted_life
@@ -131,15 +131,23 @@ def charge_line(row: SellerCharge) -> ChargeLine:
 
 
 async def list_drifting(
-    session: ReadSession,
-    seller_id: UUID,
-    *,
-    after: UUID | None,
-    limit: int,
-    only: UUID | None = None,
+    session: ReadSession, seller_id: UUID, *, after: UUID | None, limit: int
 ) -> list[UUID]:
     """Ids of services that aren't as they are wanted, in the order of ids."""
-    values = {"seller": seller_id, "after": after, "only": only, "limit": limit}
+    first = UUID(int=after.int + 1) if after is not None else UUID(int=0)
+    return await _drifting(session, seller_id, first=first, last=_LAST, limit=limit)
+
+
+async def is_drifting(session: ReadSession, seller_id: UUID, *, service_id: UUID) -> bool:
+    """Whether this service isn't as it is wanted."""
+    span = {"first": service_id, "last": service_id}
+    return bool(await _drifting(session, seller_id, **span, limit=1))
+
+
+async def _drifting(
+    session: ReadSession, seller_id: UUID, *, first: UUID, last: UUID, limit: int
+) -> list[UUID]:
+    values = {"seller": seller_id, "first": first, "last": last, "limit": limit}
     found = await session.execute(text(_DRIFTING), values)
     return list(found.scalars())
 
@@ -241,11 +249,30 @@ async def find_order_charge(
     return (await session.scalars(statement)).one_or_none()
 
 
-async def paid_for(session: ReadSession, command: Command) -> int:
-    """What its client was charged for a command, in minor units."""
+async def was_undone(session: ReadSession, kind: str, *, key: str) -> bool:
+    """Whether the desk has decided to undo this difference, lately or long ago."""
+    statement = select(Difference.id).where(
+        Difference.kind == kind, Difference.key == key, Difference.decision == Way.UNDO
+    )
+    return (await session.scalars(statement.limit(1))).one_or_none() is not None
+
+
+async def paid_for(
+    session: ReadSession, client_id: UUID, line: ChargeLine, command: Command | None
+) -> int:
+    """What a client has paid for what the seller has charged us, in minor units.
+
+    It was paid with the line's command, with the one that this repeats, or when people adopted the
+    charge.
+    """
+    references = [line.operation_id]
+    while command is not None:
+        references.append(command.id)
+        before = command.summary.get("again")
+        command = await find_command(session, command_id=UUID(before) if before else None)
     statement = select(func.coalesce(-func.sum(Entry.amount), 0)).where(
-        Entry.tenant_id == command.client_id,
-        Entry.reference == command.id,
+        Entry.tenant_id == client_id,
+        Entry.reference.in_(references),
         Entry.book == Book.BALANCE,
     )
     return int(await session.scalar(statement) or 0)

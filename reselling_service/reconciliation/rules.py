@@ -71,6 +71,7 @@ REPAIRS = {
     "Undo: give the client the money back.",
     Kind.CHARGE_AMOUNT: "Adopt: take the seller's amount into our books.",
 }
+GIVE_BACK = "Undo: give the client the money back."
 
 
 def ways_of(kind: Kind) -> tuple[Way, ...]:
@@ -81,6 +82,11 @@ def ways_of(kind: Kind) -> tuple[Way, ...]:
 def seller_scope(seller_id: UUID) -> str:
     """The comparison with one seller."""
     return f"seller:{seller_id}"
+
+
+def difference_key(seller_id: UUID, key: UUID) -> str:
+    """What a difference with a seller is known by, beside its kind."""
+    return f"{seller_id}/{key}"
 
 
 def finding(
@@ -97,7 +103,7 @@ def finding(
     """A difference with a seller."""
     return Finding(
         kind=kind,
-        key=f"{seller_id}/{key}",
+        key=difference_key(seller_id, key),
         scope=seller_scope(seller_id),
         refs={"seller": seller_id, **refs},
         evidence={"ours": ours, "theirs": theirs},

@@ -4,11 +4,13 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
+import structlog
+
 from reselling_service.database import ResellingRuntime
 from reselling_service.reconciliation import queries
 from reselling_service.reconciliation.actions.deciding import END_STRANGER_JOB
 from reselling_service.reconciliation.actions.running import run_once
-from reselling_service.sellers.client import Nothing, client_for
+from reselling_service.sellers.client import Nothing, Refused, client_for
 from reselling_service.sellers.queries import find_access
 from shared.contract.basics import CommandKind, TerminateWhen
 from shared.contract.services import TerminateRequest
@@ -20,6 +22,7 @@ from shared.kit.reconciling.tables import RECONCILE_JOB
 # What a repair has begun is looked at again so soon.
 AGAIN = timedelta(seconds=30)
 SOON_JOB = "reconcile_soon"
+_log = structlog.get_logger(__name__)
 
 
 def tasks(runtime: ResellingRuntime) -> list[Task]:
@@ -49,13 +52,14 @@ async def _soon(_job: Job) -> Completion:
 
 
 async def _end_stranger(runtime: ResellingRuntime, job: Job) -> None:
-    """Terminate a service that nobody here knows, under an id that the difference has given."""
+    """Terminate a service that nobody here knows, under an id that the decision has given."""
     seller_id, ref = UUID(job.payload["seller_id"]), UUID(job.payload["service_ref"])
     async with runtime.staff.read() as session:
         if await queries.find_by_ref(session, seller_id, service_ref=ref) is not None:
             return
         access = await find_access(session, seller_id=seller_id)
-    reply = await client_for(runtime, url=access.url, key=access.key).send(
+    client = client_for(runtime, url=access.url, key=access.key, trust=access.trust)
+    reply = await client.send(
         path=f"/services/{ref}/{CommandKind.TERMINATE}",
         body=TerminateRequest(when=TerminateWhen.NOW).model_dump_json().encode(),
         command_id=UUID(job.payload["command_id"]),
@@ -63,3 +67,6 @@ async def _end_stranger(runtime: ResellingRuntime, job: Job) -> None:
     )
     if isinstance(reply, Nothing):
         raise Retry(reply.reason)
+    if isinstance(reply, Refused):
+        # The difference stays, and comes back to the desk when it is seen again.
+        _log.warning("reconciliation.end_refused", ref=str(ref), code=reply.problem.code)

@@ -50,7 +50,7 @@ from shared.kit.clock import Clock
 from shared.kit.outwards import FAULTS, open_client, went_astray
 from shared.kit.patience import retry_after_seconds
 from shared.kit.telemetry import SpanKind, Trace, current_trace, in_span
-from shared.kit.tls import SYSTEM, Trust, client_context
+from shared.kit.tls import Trust, client_context
 
 __all__ = [
     "Accepted",
@@ -126,9 +126,7 @@ async def open_line(runtime: ResellingRuntime) -> AsyncIterator[Line]:
         await line.aclose()
 
 
-def client_for(
-    runtime: ResellingRuntime, *, url: str, key: str, trust: Trust = SYSTEM
-) -> "SellerClient":
+def client_for(runtime: ResellingRuntime, *, url: str, key: str, trust: Trust) -> "SellerClient":
     """Return a seller's client on the process's line. `open_line` must be open: LookupError."""
     return SellerClient(_LINES[runtime], url=url, key=key, trust=trust)
 

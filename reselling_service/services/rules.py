@@ -73,6 +73,10 @@ ACTOR_OF = {
 }
 # The cause that stands for an actor's suspension of which only the seller knows.
 CAUSE_OF = {PartnerActor.CLIENT: Cause.CLIENT, PartnerActor.PARTNER: Cause.STAFF}
+ACTOR_OF_GROUP = {
+    Group.CLIENT_SUSPENSION: PartnerActor.CLIENT,
+    Group.PARTNER_SUSPENSION: PartnerActor.PARTNER,
+}
 OWN_ACTORS = frozenset(str(actor) for actor in PartnerActor)
 GONE = frozenset({ServiceState.TERMINATING, ServiceState.TERMINATED, ServiceState.DELETED})
 LIVE = frozenset({ServiceState.ACTIVE, ServiceState.SUSPENDED})

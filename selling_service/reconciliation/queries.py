@@ -13,6 +13,8 @@ from shared.contract.inventory import ChargeLine, RangeDigest
 from shared.kit.db import ReadSession
 from shared.kit.reconciling import bounds, digest_sql
 
+# Less than every id.
+_BEFORE_ALL = UUID(int=0)
 _KEPT = """
     SELECT s.id, s.partner_id, s.service_ref, s.account_id, s.state, s.power, s.wanted_power,
         s.fence,
@@ -25,12 +27,18 @@ _KEPT = """
 _SERVICE_LINES = """
     SELECT s.service_ref AS ref, concat_ws('|', s.service_ref, s.client_ref, s.revision, s.state,
         s.power, coalesce((extract(epoch FROM s.paid_until) * 1000000)::bigint::text, ''),
-        coalesce((SELECT string_agg(actor, ',' ORDER BY actor COLLATE "C") FROM suspensions x
-            WHERE x.service_id = s.id), '')) AS line
-    FROM services s
+        coalesce(x.actors, '')) AS line
+    FROM services s LEFT JOIN {actors} x ON x.service_id = s.id
     WHERE s.partner_id = :partner AND s.installation_id = :installation
         AND s.service_ref BETWEEN :first AND :last
 """
+_ACTORS = """(
+    SELECT service_id, string_agg(actor, ',' ORDER BY actor COLLATE "C") AS actors
+    FROM suspensions WHERE partner_id = :partner {which} GROUP BY service_id
+)"""
+# Read once for all services, or looked up for each of a range.
+_OF_ALL = _SERVICE_LINES.format(actors=_ACTORS.format(which=""))
+_OF_RANGE = _SERVICE_LINES.format(actors=f"LATERAL {_ACTORS.format(which='AND service_id = s.id')}")
 _CHARGES = """
     FROM entries e
     JOIN services s ON s.partner_id = e.partner_id AND s.id = e.service_id
@@ -47,7 +55,7 @@ _LIST_CHARGES = f"""
     SELECT e.id, e.reference, s.service_ref, e.kind, -e.amount AS amount, b.currency, e.at,
         (SELECT o.command_id FROM operations o
             WHERE o.partner_id = e.partner_id AND o.id = e.reference) AS command_id
-    {_CHARGES} AND (CAST(:after AS uuid) IS NULL OR e.id > :after)
+    {_CHARGES} AND e.id > :after
     ORDER BY e.id LIMIT :limit
 """  # noqa: S608 - parts of our own
 
@@ -66,10 +74,10 @@ async def scan_services(
     """Up to `limit` services of a platform with ids after this one, in the order of ids."""
     found = await session.execute(
         text(
-            f"{_KEPT} AND (CAST(:after AS uuid) IS NULL OR s.id > :after)"
-            " ORDER BY s.id LIMIT :limit"
+            # A condition that an index knows, whatever the value: pages of a million rows follow.
+            f"{_KEPT} AND s.id > :after ORDER BY s.id LIMIT :limit"
         ),
-        {"platform": platform, "after": after, "limit": limit},
+        {"platform": platform, "after": after or _BEFORE_ALL, "limit": limit},
     )
     return [_kept(row) for row in found.mappings()]
 
@@ -116,7 +124,7 @@ def _kept(row: RowMapping) -> Kept:
 
 async def digest_services(session: ReadSession, owner: Owner, *, prefix: str) -> list[RangeDigest]:
     """The ranges of services below a prefix."""
-    return await _digest(session, owner, _SERVICE_LINES, prefix)
+    return await _digest(session, owner, _OF_RANGE if prefix else _OF_ALL, prefix)
 
 
 async def digest_charges(session: ReadSession, owner: Owner, *, prefix: str) -> list[RangeDigest]:
@@ -152,7 +160,7 @@ async def list_charges(
     session: ReadSession, owner: Owner, *, prefix: str, after: UUID | None, limit: int
 ) -> list[Charge]:
     """Up to `limit + 1` charges of a range, oldest first."""
-    values = {**_range(owner, prefix), "after": after, "limit": limit + 1}
+    values = {**_range(owner, prefix), "after": after or _BEFORE_ALL, "limit": limit + 1}
     found = await session.execute(text(_LIST_CHARGES), values)
     return [_charge(**row) for row in found.mappings()]
 

@@ -63,7 +63,9 @@ async def _ask(
 ) -> tuple[TrailSource, Trail | None]:
     trail, problem = None, _NOTHING_YET
     try:
-        trail = await client_for(runtime, url=access.url, key=access.key).trail(trace_id)
+        trail = await client_for(runtime, url=access.url, key=access.key, trust=access.trust).trail(
+            trace_id
+        )
     except SellerProblem as error:
         problem = error.detail
     ahead = clock_ahead(ours, trail.items) if trail else timedelta(0)

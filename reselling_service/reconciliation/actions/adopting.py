@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from reselling_service.ledger.models import BOOKS
-from reselling_service.ledger.queries import client_exists
+from reselling_service.ledger.queries import client_exists, client_is_erased
 from reselling_service.reconciliation.actions.charging import learn
 from reselling_service.reconciliation.errors import TARIFF_NOT_IMPORTED
 from reselling_service.services.actions import hear_status
@@ -29,6 +29,7 @@ from shared.kit.db import ReadSession, WriteSession
 from shared.kit.ids import new_id
 from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError, not_found
+from shared.kit.reconciling.errors import NOT_DECIDABLE
 
 
 async def adopt_service(
@@ -40,9 +41,12 @@ async def adopt_service(
     client_id: ClientId,
     charge: bool,
 ) -> Service:
-    """The service's new row. Raises `not_found`, `tariff_not_imported`, `insufficient_balance`."""
-    if not await client_exists(session, client_id):
-        raise not_found("client")
+    """The service's new row.
+
+    Raises `not_found`, `not_decidable` where it is another client's, `tariff_not_imported`, and
+    `insufficient_balance`.
+    """
+    await _check_owner(session, seller_id, view, client_id)
     tariff = await _tariff(session, seller_id, view)
     ref = insert(ClientRef).values(
         client_id=client_id, seller_id=seller_id, client_ref=view.client_ref
@@ -76,11 +80,31 @@ async def adopt_service(
     for group in (Group.CLIENT_SUSPENSION, Group.PARTNER_SUSPENSION, Group.LIFE):
         await want_as_heard(session, service, group)
     await session.flush()
+    await _take_charges(session, service, charges, charge=charge)
+    return service
+
+
+async def _take_charges(
+    session: WriteSession, service: Service, charges: Sequence[ChargeLine], *, charge: bool
+) -> None:
     for line in charges:
         if charge:
             await charge_client(session, service, line)
-        await learn(session, seller_id, line)
-    return service
+        await learn(session, service.seller_id, line)
+
+
+async def _check_owner(
+    session: ReadSession, seller_id: UUID, view: ServiceView, client_id: ClientId
+) -> None:
+    if not await client_exists(session, client_id) or await client_is_erased(session, client_id):
+        raise not_found("client")
+    statement = select(ClientRef.client_id).where(
+        ClientRef.seller_id == seller_id, ClientRef.client_ref == view.client_ref
+    )
+    known = await session.scalar(statement)
+    if known is not None and known != client_id:
+        detail = f"At the seller it is of our client {known}; nobody else may have it."
+        raise ProblemError(NOT_DECIDABLE, detail)
 
 
 async def charge_client(session: WriteSession, service: Service, line: ChargeLine) -> None:

@@ -9,11 +9,15 @@ from shared.contract.inventory import ChargeLine, InventoryDigests
 
 # Digits of a range so small that it holds hardly more than one service.
 _SMALLEST = 8
+# A seller reads everything for the digests of a whole side: of a million lines in some seconds.
+_DIGEST_SECONDS = 300.0
 
 
 async def ask_digests(client: SellerClient, prefix: str) -> InventoryDigests:
     """Counts and digests of our services and charges, by range. Raises SellerProblem."""
-    return await client.read(InventoryDigests, "/inventory/digests", prefix=prefix)
+    return await client.read(
+        InventoryDigests, "/inventory/digests", seconds=_DIGEST_SECONDS, prefix=prefix
+    )
 
 
 async def ask_charges(client: SellerClient, prefix: str) -> AsyncIterator[ChargeLine]:

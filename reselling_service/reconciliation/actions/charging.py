@@ -1,5 +1,6 @@
 """Compares the charges of one service: what the seller has charged us, and what we know of."""
 
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -9,15 +10,16 @@ from reselling_service.reconciliation import queries
 from reselling_service.reconciliation.actions.asking import ask_charges_of
 from reselling_service.reconciliation.actions.comparing import Comparison
 from reselling_service.reconciliation.actions.ranging import same_charge
-from reselling_service.reconciliation.rules import Kind, charge_words, finding
+from reselling_service.reconciliation.rules import GIVE_BACK, Kind, charge_words, finding
 from reselling_service.services import queries as services
 from reselling_service.services.actions import renew_again
 from reselling_service.services.actions.again import asked_from
 from reselling_service.services.actions.charges import ORDER, keep_charge
 from reselling_service.services.models import SellerCharge, Service
+from reselling_service.services.rules import Life
 from shared.contract.inventory import ChargeLine
 from shared.kit.db import WriteSession
-from shared.kit.reconciling import Finding
+from shared.kit.reconciling import Finding, Way
 
 _RANGE = 8
 
@@ -97,14 +99,18 @@ async def _unknown_there(
         async with comparison.runtime.staff.write() as session:
             await comparison.keep(session, found, void, follows=True)
         return
+    # Of an order there is no term to renew, nor of a service that was given up.
+    has_term = line.kind != ORDER and service.wanted_life != Life.CANCELLED
     renewable = (
         before is not None
         and repeat is None
-        and line.kind != ORDER
+        and has_term
         and asked_from(before) == service.heard_paid_until
         and await comparison.client.command(before.id) is None
     )
     found = _about(comparison, Kind.CHARGE_UNKNOWN_THERE, service, line, None, safe=renewable)
+    if not has_term:
+        found = replace(found, ways=(Way.UNDO,), repair=GIVE_BACK)
     if renewable and before is not None:
         again = partial(_renew_again, service.id, before, line.amount.amount)
         await comparison.keep_later(found, again)

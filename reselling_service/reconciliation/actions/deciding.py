@@ -5,20 +5,25 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from reselling_service.commands.models import Command
 from reselling_service.ledger.models import BOOKS
 from reselling_service.reconciliation import queries
 from reselling_service.reconciliation.actions.adopting import charge_client
 from reselling_service.reconciliation.actions.charging import learn, void
-from reselling_service.reconciliation.actions.drifting import send_wish
+from reselling_service.reconciliation.actions.checking import (
+    check_unrepeated,
+    lock_drifting,
+    lock_idle,
+    lock_living,
+    lock_lost,
+    lock_service,
+)
 from reselling_service.reconciliation.errors import NO_COMMAND_KNOWN
 from reselling_service.reconciliation.models import DESK
 from reselling_service.reconciliation.rules import Kind
 from reselling_service.services import queries as services
-from reselling_service.services.actions import order_again, renew_again, terminate
-from reselling_service.services.actions.again import ITSELF, gives_up
+from reselling_service.services.actions import order_again, renew_again, terminate, wish_again
+from reselling_service.services.actions.again import ITSELF, give_up
 from reselling_service.services.actions.settled import want_as_heard
-from reselling_service.services.models import Service
 from reselling_service.services.rules import Group, Life
 from reselling_service.staff.actions import audit
 from shared.contract.basics import Money, TerminateWhen
@@ -61,9 +66,13 @@ async def decide_difference(
 
 
 async def write_down(
-    session: WriteSession, staff: StaffPrincipal, row: DifferenceColumns, decision: Decision
+    session: WriteSession,
+    staff: StaffPrincipal,
+    row: DifferenceColumns,
+    decision: Decision,
+    **more: bool,
 ) -> None:
-    """Keep the decision with its difference, and in the audit."""
+    """Keep the decision with its difference, and in the audit with what `more` says of it."""
     await decide(session, row, staff, decision.way, reason=decision.reason)
     await audit(
         session,
@@ -71,15 +80,8 @@ async def write_down(
         f"difference.{decision.way}",
         object_type="difference",
         object_id=row.id,
-        after={"kind": row.kind, "refs": row.refs, "reason": decision.reason},
+        after={"kind": row.kind, "refs": row.refs, "reason": decision.reason, **more},
     )
-
-
-async def _service(session: WriteSession, row: DifferenceColumns) -> Service:
-    service = await services.lock_by_id(session, service_id=UUID(row.refs["service"]))
-    if service is None:
-        raise ProblemError(NOT_DECIDABLE, "The service is gone. Compare again.")
-    return service
 
 
 def _line(row: DifferenceColumns, side: str) -> ChargeLine:
@@ -95,7 +97,7 @@ def _line(row: DifferenceColumns, side: str) -> ChargeLine:
 
 
 async def _order_again(session: WriteSession, row: DifferenceColumns) -> None:
-    service = await _service(session, row)
+    service = await lock_lost(session, row)
     order = await queries.find_order(session, service)
     if order is None:
         raise ProblemError(NOT_DECIDABLE, "Nothing is known of its order, so it can't be repeated.")
@@ -107,33 +109,33 @@ async def _order_again(session: WriteSession, row: DifferenceColumns) -> None:
 
 
 async def _give_up(session: WriteSession, row: DifferenceColumns) -> None:
-    gives_up(await _service(session, row))
+    await give_up(session, await lock_lost(session, row))
     row.gone_at = session.clock.now()
 
 
 async def _want_as_heard(session: WriteSession, row: DifferenceColumns) -> None:
-    service = await _service(session, row)
+    service = await lock_drifting(session, row)
     await want_as_heard(session, service, Group(row.refs["wish"]))
     row.gone_at = session.clock.now()
 
 
 async def _send_again(session: WriteSession, row: DifferenceColumns) -> None:
-    service = await _service(session, row)
-    _busy, last = await services.find_group(session, service, Group(row.refs["wish"]))
+    service, group = await lock_drifting(session, row), Group(row.refs["wish"])
+    _busy, last = await services.find_group(session, service, group)
     if last is None:
         detail = "We never wished anything of this kind. Adopt it, or talk to the provider."
         raise ProblemError(NOT_DECIDABLE, detail)
-    await send_wish(service.id, last, session)
+    await wish_again(session, service, group, last=last)
 
 
 async def _keep_alive(session: WriteSession, row: DifferenceColumns) -> None:
-    service = await _service(session, row)
+    service = await lock_living(session, row)
     service.wanted_life, service.order_problem = Life.ACTIVE, None
     row.gone_at = session.clock.now()
 
 
 async def _end_cancelled(session: WriteSession, row: DifferenceColumns) -> None:
-    service = await _service(session, row)
+    service = await lock_living(session, row)
     service.wanted_life = Life.ACTIVE
     await terminate(session, service, ITSELF, when=TerminateWhen.NOW)
 
@@ -145,7 +147,8 @@ async def _end_stranger(session: WriteSession, row: DifferenceColumns) -> None:
         payload={
             "seller_id": row.refs["seller"],
             "service_ref": row.refs["service_ref"],
-            "command_id": row.id,
+            # Of this decision: the seller remembers its answer to an earlier one's for ever.
+            "command_id": new_id(),
         },
         dedupe_key=f"{END_STRANGER_JOB}:{row.id}",
         max_attempts=FOREVER,
@@ -153,37 +156,41 @@ async def _end_stranger(session: WriteSession, row: DifferenceColumns) -> None:
 
 
 async def _charge_client(session: WriteSession, row: DifferenceColumns) -> None:
-    service, line = await _service(session, row), _line(row, "theirs")
+    service, line = await lock_service(session, row), _line(row, "theirs")
+    known = await queries.find_charge(session, service.seller_id, operation_id=line.operation_id)
+    if known is not None:
+        raise ProblemError(NOT_DECIDABLE, "The charge is known here by now. Compare again.")
     await charge_client(session, service, line)
     await learn(session, service.seller_id, line)
     row.gone_at = session.clock.now()
 
 
 async def _take_amount(session: WriteSession, row: DifferenceColumns) -> None:
-    service, line = await _service(session, row), _line(row, "theirs")
+    service, line = await lock_service(session, row), _line(row, "theirs")
     await void(session, service.seller_id, line.operation_id)
     await learn(session, service.seller_id, line)
     row.gone_at = session.clock.now()
 
 
 async def _renew_again(session: WriteSession, row: DifferenceColumns) -> None:
-    service, line = await _service(session, row), _line(row, "ours")
-    before = await _command_of(session, line)
-    await renew_again(session, service, before=before, max_price=line.amount.amount)
-
-
-async def _command_of(session: WriteSession, line: ChargeLine) -> Command:
-    command = await queries.find_command(session, command_id=line.command_id)
-    if command is None:
+    service, line = await lock_idle(session, row), _line(row, "ours")
+    if service.wanted_life != Life.ACTIVE:
+        raise ProblemError(NOT_DECIDABLE, "The service ends, so there is no term to renew.")
+    before = await queries.find_command(session, command_id=line.command_id)
+    if before is None:
         raise ProblemError(NO_COMMAND_KNOWN, "No command of ours has led to this charge.")
-    return command
+    await check_unrepeated(session, before)
+    await renew_again(session, service, before=before, max_price=line.amount.amount)
 
 
 async def _refund(session: WriteSession, row: DifferenceColumns) -> None:
     """Give the client back what was paid for a term that the seller has forgotten."""
-    service, line = await _service(session, row), _line(row, "ours")
-    command = await _command_of(session, line)
-    paid = await queries.paid_for(session, command)
+    service, line = await lock_idle(session, row), _line(row, "ours")
+    command = await queries.find_command(session, command_id=line.command_id)
+    await check_unrepeated(session, command)
+    paid = await queries.paid_for(session, service.client_id, line, command)
+    if command is None and not paid:
+        raise ProblemError(NO_COMMAND_KNOWN, "Nothing is known of what its client has paid for it.")
     if paid:
         posting = Posting(
             kind="correction",

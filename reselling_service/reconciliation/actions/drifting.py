@@ -15,17 +15,19 @@ from reselling_service.services import queries as services
 from reselling_service.services.actions import hear_status, wish_again
 from reselling_service.services.actions.settled import want_as_heard
 from reselling_service.services.models import Service, heard_of
-from reselling_service.services.rules import LIVE, Group, Life, Wanted, own_actors
-from shared.contract.basics import PartnerActor
+from reselling_service.services.rules import (
+    ACTOR_OF_GROUP,
+    LIVE,
+    Group,
+    Life,
+    Wanted,
+    own_actors,
+)
 from shared.contract.services import ServiceStatus
 from shared.kit.db import WriteSession
 from shared.kit.reconciling import Finding
 
 PAGE = 200
-_ACTORS = {
-    Group.CLIENT_SUSPENSION: PartnerActor.CLIENT,
-    Group.PARTNER_SUSPENSION: PartnerActor.PARTNER,
-}
 
 
 async def look_for_drift(comparison: Comparison) -> None:
@@ -46,9 +48,8 @@ async def look_for_drift(comparison: Comparison) -> None:
 async def _look(comparison: Comparison, service_id: UUID) -> None:
     await _hear(comparison, service_id)
     async with comparison.runtime.staff.read() as session:
-        if service_id not in await queries.list_drifting(
-            session, comparison.access.seller_id, after=None, limit=1, only=service_id
-        ):
+        seller_id = comparison.access.seller_id
+        if not await queries.is_drifting(session, seller_id, service_id=service_id):
             return
         service = await session.get_one(Service, service_id, populate_existing=True)
         wanted = await services.wanted_of(session, service)
@@ -87,7 +88,7 @@ async def _judge(  # noqa: PLR0917 - what is known of one group of wishes
 ) -> None:
     forgotten = last is not None and await comparison.client.command(last.id) is None
     # Only we set and lift our suspensions; a life may have been ended by the provider.
-    ours_alone = group in _ACTORS
+    ours_alone = group in ACTOR_OF_GROUP
     found = _about(
         comparison,
         Kind.NOT_AS_WANTED,
@@ -98,17 +99,17 @@ async def _judge(  # noqa: PLR0917 - what is known of one group of wishes
         about=group,
     )
     if forgotten and last is not None:
-        await comparison.keep_later(found, partial(_send_again, service.id, last))
+        await comparison.keep_later(found, partial(_send_again, service.id, group, last))
         return
     async with comparison.runtime.staff.write() as session:
-        await comparison.keep(session, found, partial(adopt_wish, service.id, group))
+        await comparison.keep(session, found, partial(_adopt_wish, service.id, group))
 
 
 def drifted(wanted: Wanted, heard: ServiceStatus) -> list[Group]:
     """The groups of wishes in which both sides don't come to the same."""
     groups = [
         group
-        for group, actor in _ACTORS.items()
+        for group, actor in ACTOR_OF_GROUP.items()
         if heard.state in LIVE and (actor in wanted.actors) != (actor in own_actors(heard))
     ]
     lives = heard.state in LIVE
@@ -120,7 +121,7 @@ def drifted(wanted: Wanted, heard: ServiceStatus) -> list[Group]:
     return [Group.LIFE] if life else groups
 
 
-async def adopt_wish(service_id: UUID, group: Group, session: WriteSession) -> bool:
+async def _adopt_wish(service_id: UUID, group: Group, session: WriteSession) -> bool:
     """Want what was heard, unless something else was wished meanwhile."""
     service = await _lock_idle(session, service_id)
     if service is not None:
@@ -129,16 +130,12 @@ async def adopt_wish(service_id: UUID, group: Group, session: WriteSession) -> b
     return service is not None
 
 
-async def _send_again(service_id: UUID, last: Command, session: WriteSession) -> bool:
-    await send_wish(service_id, last, session)
-    return False
-
-
-async def send_wish(service_id: UUID, last: Command, session: WriteSession) -> None:
-    """Send the last wish of a group once more, unless something else was wished meanwhile."""
+async def _send_again(service_id: UUID, group: Group, last: Command, session: WriteSession) -> bool:
+    """Send the wish of a group once more, unless something else was wished meanwhile."""
     service = await _lock_idle(session, service_id)
     if service is not None:
-        await wish_again(session, service, last)
+        await wish_again(session, service, group, last=last)
+    return False
 
 
 async def _lock_idle(session: WriteSession, service_id: UUID) -> Service | None:

@@ -11,17 +11,19 @@ from reselling_service.commands.actions import LOOK_UP_JOB, wish_job
 from reselling_service.commands.models import Command
 from reselling_service.reconciliation import queries
 from reselling_service.reconciliation.actions.comparing import Comparison
-from reselling_service.reconciliation.rules import Kind, finding, told
+from reselling_service.reconciliation.rules import Kind, difference_key, finding, told
 from reselling_service.services import queries as services
 from reselling_service.services.actions import hear_status, order_again
+from reselling_service.services.actions.charges import void_all
 from reselling_service.services.models import Service, heard_of
-from reselling_service.services.rules import Life
+from reselling_service.services.rules import GONE, Life
 from shared.contract.basics import ServiceState
 from shared.contract.services import ServiceStatus, ServiceView
 from shared.kit.db import WriteSession
 from shared.kit.reconciling import Finding
 
 _ENDED = frozenset({ServiceState.DELETED, ServiceState.FAILED})
+_ENDING = _ENDED | GONE
 
 
 async def look_at_service(comparison: Comparison, service_ref: UUID) -> bool:
@@ -37,14 +39,19 @@ async def look_at_service(comparison: Comparison, service_ref: UUID) -> bool:
             await _unknown_here(comparison, view)
         return False
     if view is None:
-        await _unknown_there(comparison, before)
-        return False
+        return await _unknown_there(comparison, before)
     async with comparison.runtime.staff.write() as session:
         await _compare(comparison, session, before, view)
     return True
 
 
 async def _unknown_here(comparison: Comparison, view: ServiceView) -> None:
+    if view.state in _ENDING:
+        async with comparison.runtime.staff.read() as session:
+            key = difference_key(comparison.access.seller_id, view.service_ref)
+            if await queries.was_undone(session, Kind.UNKNOWN_HERE, key=key):
+                # The desk has had it ended, and so it has.
+                return
     found = finding(
         Kind.UNKNOWN_HERE,
         key=view.service_ref,
@@ -57,8 +64,11 @@ async def _unknown_here(comparison: Comparison, view: ServiceView) -> None:
         await comparison.keep(session, found)
 
 
-async def _unknown_there(comparison: Comparison, service: Service) -> None:
-    """The seller has no such service: not yet, never again, or it was restored from a backup."""
+async def _unknown_there(comparison: Comparison, service: Service) -> bool:
+    """The seller has no such service: not yet, never again, or it was restored from a backup.
+
+    Whether its charges are worth comparing: of what was given up, a client has paid for nothing.
+    """
     async with comparison.runtime.staff.read() as session:
         order = await queries.find_order(session, service)
         open_commands = (await services.find_open_commands(session, [service]))[service.id]
@@ -66,12 +76,12 @@ async def _unknown_there(comparison: Comparison, service: Service) -> None:
             session, service.seller_id, service_ref=service.service_ref
         )
     if open_commands or service.heard_revision == 0 or order is None:
-        return
+        return not open_commands and service.wanted_life == Life.CANCELLED
     if service.heard_state in _ENDED or service.wanted_life == Life.CANCELLED:
         found = _about(comparison, Kind.ENDED_UNKNOWN_THERE, service, None, safe=True)
         async with comparison.runtime.staff.write() as session:
             await comparison.keep(session, found, partial(_forget, service.id))
-        return
+        return False
     forgotten = await comparison.client.command(order.id) is None
     most = charge.amount if charge is not None else service.upstream_max_price
     found = _about(comparison, Kind.UNKNOWN_THERE, service, None, safe=forgotten)
@@ -80,6 +90,7 @@ async def _unknown_there(comparison: Comparison, service: Service) -> None:
     else:
         async with comparison.runtime.staff.write() as session:
             await comparison.keep(session, found)
+    return False
 
 
 async def _order_again(
@@ -92,9 +103,10 @@ async def _order_again(
 
 
 async def _forget(service_id: UUID, session: WriteSession) -> bool:
-    """What has ended and is known nowhere else isn't compared any more."""
+    """What has ended and is known nowhere else isn't compared any more, nor are its charges."""
     service = await services.lock_by_id(session, service_id=service_id)
     if service is not None:
+        await void_all(session, service)
         service.heard_revision = 0
         await session.flush()
     return True

@@ -62,7 +62,7 @@ async def run_once(runtime: ResellingRuntime, *, asked_by: str) -> bool:
         problems: list[str] = []
         await _compare_books(runtime, recorder)
         for access in accesses:
-            client = client_for(runtime, url=access.url, key=access.key)
+            client = client_for(runtime, url=access.url, key=access.key, trust=access.trust)
             comparison = Comparison(
                 runtime=runtime, access=access, client=client, recorder=recorder
             )

@@ -32,7 +32,7 @@ from reselling_service.services.errors import NOT_IN_THIS_STATE
 from reselling_service.staff.models import PEOPLE
 from reselling_service.staff.routes import GUARD, OperatorStaff
 from shared.contract.inventory import ChargeLine
-from shared.contract.problems import INSUFFICIENT_BALANCE
+from shared.contract.problems import INSUFFICIENT_BALANCE, PARKED
 from shared.contract.services import ServiceView
 from shared.kit.people import StaffPrincipal
 from shared.kit.principals import ClientId
@@ -55,6 +55,7 @@ _SELLERS = (SELLER_UNREACHABLE, SELLER_KEY_REFUSED, NOT_A_SELLER, SELLER_UNWILLI
     responses=declare(
         *DECISION_PROBLEMS,
         INSUFFICIENT_BALANCE,
+        PARKED,
         NOT_IN_THIS_STATE,
         NO_COMMAND_KNOWN,
         TARIFF_NOT_IMPORTED,
@@ -80,9 +81,7 @@ async def adopt_difference(
     summary="Bring it back to what our books say",
     description="A service that is unknown here is terminated at the seller, but not before the "
     "grace is over.",
-    responses=declare(
-        *DECISION_PROBLEMS, INSUFFICIENT_BALANCE, NOT_IN_THIS_STATE, NO_COMMAND_KNOWN
-    ),
+    responses=declare(*DECISION_PROBLEMS, PARKED, NOT_IN_THIS_STATE, NO_COMMAND_KNOWN),
 )
 async def undo_difference(
     runtime: RuntimeDep,
@@ -117,7 +116,7 @@ async def _adopt_stranger(
     async with runtime.staff.write() as session:
         locked = await lock_difference(session, DESK, difference_id=row.id)
         check_decidable(locked, Way.ADOPT)
-        await adopt_service(
+        service = await adopt_service(
             session,
             seller_id,
             view,
@@ -126,7 +125,9 @@ async def _adopt_stranger(
             charge=body.charge,
         )
         locked.gone_at = session.clock.now()
-        await write_down(session, staff, locked, decision)
+        names = {"service": str(service.id), "client": str(service.client_id)}
+        locked.refs = {**locked.refs, **names}
+        await write_down(session, staff, locked, decision, charge=body.charge)
         return difference_view(locked)
 
 
@@ -135,7 +136,7 @@ async def _read_stranger(
 ) -> tuple[ServiceView, list[ChargeLine]]:
     async with runtime.staff.read() as session:
         access = await find_access(session, seller_id=seller_id)
-    client = client_for(runtime, url=access.url, key=access.key)
+    client = client_for(runtime, url=access.url, key=access.key, trust=access.trust)
     view = await client.service(ref)
     if view is None:
         raise ProblemError(NOT_DECIDABLE, "The seller knows nothing of it any more. Compare again.")

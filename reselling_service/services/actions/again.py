@@ -8,10 +8,22 @@ others by their nature.
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import delete
+
 from reselling_service.commands.models import Command
+from reselling_service.services import queries
+from reselling_service.services.actions.renewing import unschedule
 from reselling_service.services.actions.sending import seller_offset, send
-from reselling_service.services.models import Service, heard_of
-from reselling_service.services.rules import Asker, Life, Side
+from reselling_service.services.models import Service, WantedSuspension, heard_of
+from reselling_service.services.rules import (
+    ACTOR_OF,
+    ACTOR_OF_GROUP,
+    Asker,
+    Cause,
+    Group,
+    Life,
+    Side,
+)
 from shared.contract.basics import (
     CommandKind,
     Input,
@@ -71,21 +83,36 @@ async def renew_again(
     await _send(session, service, CommandKind.RENEW, request, before, **{"from": from_})
 
 
-async def wish_again(session: WriteSession, service: Service, last: Command) -> None:
-    """Send the last wish of a group once more to a seller that has forgotten it."""
-    kind = CommandKind(last.kind)
-    actor = PartnerActor(last.summary.get("actor", PartnerActor.PARTNER))
-    if kind is CommandKind.SUSPEND:
-        reason = SuspensionReason(last.summary.get("reason", SuspensionReason.REQUESTED))
-        suspend = SuspendRequest(actor=actor, reason=reason)
-        await _send(session, service, kind, suspend, last, actor=actor, reason=reason)
-    elif kind is CommandKind.RESUME:
-        await _send(session, service, kind, ResumeRequest(actor=actor), last, actor=actor)
-    elif kind is CommandKind.TERMINATE:
+async def wish_again(
+    session: WriteSession, service: Service, group: Group, *, last: Command
+) -> None:
+    """Send what is wanted in this group once more; `last` is the group's last command.
+
+    What is wanted counts, not what was last sent: people may have adopted something else since.
+    """
+    if group in ACTOR_OF_GROUP:
+        await _suspension_again(session, service, ACTOR_OF_GROUP[group], last)
+    elif service.wanted_life == Life.TERMINATED:
         when = TerminateWhen(service.terminate_when or TerminateWhen.NOW)
-        await _send(session, service, kind, TerminateRequest(when=when), last, when=when)
-    elif kind is CommandKind.RESTORE:
+        end = TerminateRequest(when=when)
+        await _send(session, service, CommandKind.TERMINATE, end, last, when=when)
+    else:
         await _restore_again(session, service, last)
+
+
+async def _suspension_again(
+    session: WriteSession, service: Service, actor: PartnerActor, last: Command
+) -> None:
+    rows = (await queries.find_suspensions(session, [service]))[service.id]
+    mine = [row for row in rows if ACTOR_OF[Cause(row.cause)] == actor]
+    if mine:
+        reason = SuspensionReason(mine[0].reason)
+        suspend = SuspendRequest(actor=actor, reason=reason)
+        more = {"actor": actor, "reason": reason}
+        await _send(session, service, CommandKind.SUSPEND, suspend, last, **more)
+    else:
+        resume = ResumeRequest(actor=actor)
+        await _send(session, service, CommandKind.RESUME, resume, last, actor=actor)
 
 
 async def _restore_again(session: WriteSession, service: Service, last: Command) -> None:
@@ -115,8 +142,10 @@ def asked_from(command: Command) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def gives_up(service: Service) -> None:
+async def give_up(session: WriteSession, service: Service) -> None:
     """Want nothing more of a locked service that its seller has lost."""
+    await unschedule(session, service)
+    await session.execute(delete(WantedSuspension).where(WantedSuspension.service_id == service.id))
     service.wanted_life = Life.CANCELLED
     service.order_problem = "lost_at_seller"
     service.auto_renew = False

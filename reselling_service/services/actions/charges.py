@@ -3,9 +3,10 @@
 from uuid import UUID
 
 from pydantic import ValidationError
+from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
-from reselling_service.services.models import SellerCharge
+from reselling_service.services.models import SellerCharge, Service
 from shared.contract.basics import CommandKind, Money
 from shared.contract.operations import Operation
 from shared.kit.db import WriteSession
@@ -32,6 +33,16 @@ async def note_charge(session: WriteSession, seller_id: UUID, operation: Operati
             currency=amount.currency,
             at=operation.finished_at or operation.created_at,
         ),
+    )
+
+
+async def void_all(session: WriteSession, service: Service) -> None:
+    """Strike out all charges of a service that its seller knows nothing of any more."""
+    await session.execute(
+        delete(SellerCharge).where(
+            SellerCharge.seller_id == service.seller_id,
+            SellerCharge.service_ref == service.service_ref,
+        )
     )
 
 

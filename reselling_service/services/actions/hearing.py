@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import delete
 
 from reselling_service.commands.actions import accept, note_progress, settle
-from reselling_service.commands.rules import END_OF_OPERATION
+from reselling_service.commands.rules import END_OF_OPERATION, CommandStatus
 from reselling_service.services import queries
 from reselling_service.services.actions.charges import note_charge
 from reselling_service.services.actions.renewing import schedule, unschedule
@@ -168,7 +168,6 @@ async def _settle(
         # Nor of its money: what the client owes for it is for people to say.
         await _remember(session, service)
         return
-    await note_charge(session, service.seller_id, operation)
     end = END_OF_OPERATION.get(operation.state)
     if end is None:
         await accept(session, command, operation)
@@ -177,6 +176,9 @@ async def _settle(
         session, command, state=end, problem=_problem(operation), operation=operation
     ):
         await follow(session, service, command)
+    if command.state == CommandStatus.SUCCEEDED:
+        # Of any other end no client has paid: what was charged all the same is for people to see.
+        await note_charge(session, service.seller_id, operation)
 
 
 async def _remember(session: WriteSession, service: Service) -> None:

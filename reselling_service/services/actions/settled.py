@@ -16,6 +16,7 @@ from reselling_service.services.actions.renewing import note_problem, schedule, 
 from reselling_service.services.models import Service, WantedSuspension, heard_of
 from reselling_service.services.rules import (
     ACTOR_OF,
+    ACTOR_OF_GROUP,
     CAUSE_OF,
     GONE,
     Group,
@@ -30,10 +31,6 @@ from shared.kit.db import WriteSession
 
 _SUCCEEDED = "succeeded"
 _LOOK_AGAIN = timedelta(minutes=1)
-_ACTORS = {
-    Group.CLIENT_SUSPENSION: PartnerActor.CLIENT,
-    Group.PARTNER_SUSPENSION: PartnerActor.PARTNER,
-}
 
 
 async def follow(session: WriteSession, service: Service, command: Command) -> None:
@@ -101,8 +98,8 @@ async def _drop_wishes(session: WriteSession, service: Service, group: Group) ->
 
 async def want_as_heard(session: WriteSession, service: Service, group: Group) -> None:
     """Let what was heard of a locked service stand in this group, whatever was wanted."""
-    if group in _ACTORS:
-        await _suspend_as_heard(session, service, _ACTORS[group])
+    if group in ACTOR_OF_GROUP:
+        await _suspend_as_heard(session, service, ACTOR_OF_GROUP[group])
     elif group is Group.POWER and service.heard is not None:
         service.wanted_power = service.heard["wanted_power"]
     elif group is Group.LIFE and service.wanted_life != Life.CANCELLED:

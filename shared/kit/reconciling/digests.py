@@ -26,7 +26,7 @@ def digest_sql(lines: str) -> str:
     Parameter `width`: how many digits the told prefixes have, at most eight.
     """
     return f"""
-        SELECT left(ref::text, :width) AS prefix, count(*) AS count,
+        SELECT left(ref::text, :width) COLLATE "C" AS prefix, count(*) AS count,
             to_hex(mod(sum(('x' || left(md5(line), 15))::bit(60)::bigint),
                 1152921504606846976)::bigint) AS digest
         FROM ({lines}) rows GROUP BY 1 ORDER BY 1

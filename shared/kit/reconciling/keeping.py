@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.kit.db import ReadSession, WriteSession
@@ -20,6 +21,8 @@ from shared.kit.reconciling.tables import RECONCILE_JOB, Desk, DifferenceColumns
 BY_SCHEDULE = "schedule"
 # How long runs, and differences that are gone, can be looked up.
 KEPT = timedelta(days=400)
+# What a decision has begun is over after this time, or is known to be under way.
+DECISION_TAKES = timedelta(minutes=15)
 
 
 async def request_run(session: WriteSession, desk: Desk, doer: Doer) -> RunColumns:
@@ -113,11 +116,22 @@ class Recorder:
             id=new_id(), kind=finding.kind, key=finding.key, first_seen_at=now, **seen
         )
         statement = fresh.on_conflict_do_update(
-            index_elements=["kind", "key"], index_where=table.gone_at.is_(None), set_=seen
+            index_elements=["kind", "key"],
+            index_where=table.gone_at.is_(None),
+            set_={**seen, **self._reopened(now)},
         ).returning(table)
         self.counts[finding.kind] += 1
         row = await session.scalars(statement, execution_options={"populate_existing": True})
         return row.one()
+
+    def _reopened(self, now: datetime) -> dict[str, ColumnElement[Any]]:
+        """What was decided long ago and differs still came to nothing: people decide anew."""
+        table = self._table
+        vain = and_(
+            table.decision.in_([Way.ADOPT, Way.UNDO]), table.decided_at < now - DECISION_TAKES
+        )
+        columns = (table.decision, table.decided_by, table.decided_at, table.reason)
+        return {each.key: case((vain, null()), else_=each) for each in columns}
 
     async def hold_on(self, session: WriteSession, *, ref: str, values: Sequence[UUID]) -> None:
         """Let differences about these objects count as seen: they weren't judged in this run."""

@@ -28,6 +28,7 @@ from shared.kit.ids import new_id
 from shared.kit.jobs import Task, Worker
 from shared.kit.people import Role, StaffPrincipal, Unattended
 from shared.kit.runtime import Runtime
+from shared.kit.tls import SYSTEM
 from tests.reselling.sellers.fake import FakeSeller
 from tests.secret_key import SECRET_KEY
 
@@ -60,7 +61,7 @@ class Rig:
     client_id: UUID
 
     def client(self) -> SellerClient:
-        return client_for(self.runtime, url=self.fake.url, key=self.fake.key)
+        return client_for(self.runtime, url=self.fake.url, key=self.fake.key, trust=SYSTEM)
 
     async def seller(self) -> Seller:
         async with self.runtime.staff.read() as session:
