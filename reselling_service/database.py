@@ -1,4 +1,4 @@
-"""The base of the reseller's tables, the jobs, and the transactions that routes ask for.
+"""The base of the reseller's tables, the jobs, the runtime and clients' transactions.
 
 Rows of a client carry `client_id`, an opaque id: nothing here knows who that is.
 """
@@ -56,20 +56,7 @@ def get_runtime(request: Request) -> ResellingRuntime:
     return runtime
 
 
-async def _staff_read(request: Request) -> AsyncIterator[ReadSession]:
-    async with get_runtime(request).staff.read() as session:
-        yield session
-
-
-async def _staff_write(request: Request) -> AsyncIterator[WriteSession]:
-    async with get_runtime(request).staff.write() as session:
-        yield session
-
-
 RuntimeDep = Annotated[ResellingRuntime, Depends(get_runtime)]
-# The scope makes the commit happen before the answer is sent.
-StaffRead = Annotated[ReadSession, Depends(_staff_read, scope="function")]
-StaffWrite = Annotated[WriteSession, Depends(_staff_write, scope="function")]
 
 
 async def _client_read(request: Request, client_id: CurrentClient) -> AsyncIterator[ReadSession]:
@@ -82,5 +69,6 @@ async def _client_write(request: Request, client_id: CurrentClient) -> AsyncIter
         yield session
 
 
+# The scope makes the commit happen before the answer is sent.
 ClientRead = Annotated[ReadSession, Depends(_client_read, scope="function")]
 ClientWrite = Annotated[WriteSession, Depends(_client_write, scope="function")]

@@ -1,9 +1,5 @@
-"""The base of the provider's tables, the jobs, and the transactions that routes ask for.
+"""The base of the provider's tables, the jobs, and the runtime."""
 
-Whoever needs a transaction in a route depends on one of the annotated sessions below.
-"""
-
-from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from selling_service.settings import SellingSettings
-from shared.kit.db import ReadSession, WriteSession, new_metadata
+from shared.kit.db import new_metadata
 from shared.kit.fingerprints import FingerprintKeyColumns
 from shared.kit.jobs import JobColumns, WorkerColumns
 from shared.kit.runtime import Runtime
@@ -56,22 +52,9 @@ def get_runtime(request: Request) -> SellingRuntime:
     return runtime
 
 
-async def _staff_read(request: Request) -> AsyncIterator[ReadSession]:
-    async with get_runtime(request).staff.read() as session:
-        yield session
-
-
-async def _staff_write(request: Request) -> AsyncIterator[WriteSession]:
-    async with get_runtime(request).staff.write() as session:
-        yield session
-
-
 def partner_key(table: str = "partners") -> Mapped[UUID]:
     """The column that names the partner whose row it is."""
     return mapped_column(TENANT_COLUMN, ForeignKey(f"{table}.id"))
 
 
 RuntimeDep = Annotated[SellingRuntime, Depends(get_runtime)]
-# The scope makes the commit happen before the answer is sent.
-StaffRead = Annotated[ReadSession, Depends(_staff_read, scope="function")]
-StaffWrite = Annotated[WriteSession, Depends(_staff_write, scope="function")]

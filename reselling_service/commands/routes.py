@@ -15,12 +15,12 @@ from reselling_service.commands.schemas import (
     command_detail,
     command_view,
 )
-from reselling_service.database import StaffRead, StaffWrite
 from reselling_service.staff.routes import AnyStaff, OperatorStaff
 from shared.contract.basics import Page
 from shared.contract.problems import CURSOR_INVALID, INVALID_REQUEST, NOT_FOUND, UNAUTHORIZED
 from shared.kit.desk import NOT_GIVEN_UP
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import ROLE_REQUIRED
 from shared.kit.problems import declare
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from reselling_service.database import ClientRead, RuntimeDep, StaffRead, StaffWrite
+from reselling_service.database import ClientRead, RuntimeDep
 from reselling_service.ledger import actions, queries
 from reselling_service.ledger.actions import Payment
 from reselling_service.ledger.errors import REFERENCE_TAKEN, WRONG_CURRENCY
@@ -24,6 +24,7 @@ from shared.contract.problems import (
 from shared.kit.bookkeeping import HoldState
 from shared.kit.db import ReadSession
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import ROLE_REQUIRED
 from shared.kit.principals import ClientId, CurrentClient
 from shared.kit.problems import ProblemError, declare, not_found

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Path, Query
 
 from reselling_service.clients.errors import CLIENT_CLOSED
 from reselling_service.clients.queries import check_may_order, get_client
-from reselling_service.database import ClientRead, ClientWrite, StaffRead, StaffWrite
+from reselling_service.database import ClientRead, ClientWrite
 from reselling_service.orders import actions, queries
 from reselling_service.orders.actions import Click
 from reselling_service.orders.schemas import (
@@ -36,6 +36,7 @@ from shared.contract.problems import (
     UNKNOWN_OS,
 )
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import FOR_EVERY_ROUTE, FOR_SOME_ROLES, WITH_BODY
 from shared.kit.principals import ClientId, CurrentClient
 from shared.kit.problems import declare

@@ -5,12 +5,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
 
-from reselling_service.database import ClientRead, RuntimeDep, StaffRead, StaffWrite
+from reselling_service.database import ClientRead, RuntimeDep
 from reselling_service.privacy.actions import erase, export
 from reselling_service.privacy.errors import ERASURE_BLOCKED
 from reselling_service.privacy.schemas import ClientExport, ErasureView, ErasureWish
 from reselling_service.staff.routes import AnyStaff, OperatorStaff, OwnerStaff
 from shared.contract.problems import INVALID_REQUEST, NOT_FOUND, UNAUTHORIZED
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import FOR_SOME_ROLES, WITH_BODY
 from shared.kit.principals import ClientId, CurrentClient
 from shared.kit.problems import declare

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path
 
-from reselling_service.database import ResellingRuntime, RuntimeDep, StaffRead, StaffWrite
+from reselling_service.database import ResellingRuntime, RuntimeDep
 from reselling_service.sellers.actions import connect
 from reselling_service.sellers.actions.hooks import HOOKS_PATH, keep_hook
 from reselling_service.sellers.client import client_for
@@ -45,6 +45,7 @@ from shared.contract.problems import (
 )
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
 from shared.kit.people import StaffPrincipal
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import ROLE_REQUIRED
 from shared.kit.problems import declare
 

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Request
 
-from reselling_service.database import RuntimeDep, StaffRead
+from reselling_service.database import RuntimeDep
 from reselling_service.sellers.actions.hooks import HOOKS_PATH, is_from_seller
 from reselling_service.staff.routes import AnyStaff
 from reselling_service.sync.actions import HINT_CHANNEL
 from reselling_service.sync.queries import count_parked, get_feed
 from reselling_service.sync.schemas import SyncView
 from shared.contract.problems import INVALID_REQUEST, NOT_FOUND, UNAUTHORIZED
+from shared.kit.people.access import StaffRead
 from shared.kit.people.errors import ROLE_REQUIRED
 from shared.kit.problems import ProblemError, declare
 

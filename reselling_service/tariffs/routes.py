@@ -8,13 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from reselling_service.database import (
-    ClientRead,
-    ResellingRuntime,
-    RuntimeDep,
-    StaffRead,
-    StaffWrite,
-)
+from reselling_service.database import ClientRead, ResellingRuntime, RuntimeDep
 from reselling_service.sellers.errors import CALL_PROBLEMS
 from reselling_service.sellers.queries import access_of, get_seller
 from reselling_service.staff.routes import AnyStaff, OperatorStaff
@@ -45,6 +39,7 @@ from shared.contract.problems import (
 )
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
 from shared.kit.people import StaffPrincipal
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import ROLE_REQUIRED
 from shared.kit.principals import CurrentClient
 from shared.kit.problems import declare

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from selling_service.database import StaffRead, StaffWrite
 from selling_service.ledger.actions import book_by_hand, set_credit_limit
 from selling_service.ledger.errors import REFERENCE_USED
 from selling_service.ledger.models import BOOKS
@@ -23,6 +22,7 @@ from shared.contract.offers import Balance, StatementLine
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.moments import Moment
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import FOR_EVERY_ROUTE, FOR_SOME_ROLES, WITH_BODY
 from shared.kit.people.principals import StaffPrincipal
 from shared.kit.problems import declare

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from selling_service.catalog.actions import REFRESH_CAPACITY
-from selling_service.database import RuntimeDep, StaffWrite
+from selling_service.database import RuntimeDep
 from selling_service.provisioning.drivers.simulated import (
     Behaviour,
     Fault,
@@ -18,6 +18,7 @@ from selling_service.staff.actions import audit
 from selling_service.staff.routes import OperatorStaff
 from shared.contract import problems as catalogue
 from shared.kit.jobs import enqueue
+from shared.kit.people.access import StaffWrite
 from shared.kit.people.errors import ROLE_REQUIRED
 from shared.kit.problems import declare
 

@@ -16,7 +16,6 @@ from reselling_service.clients.models import Client
 from reselling_service.clients.routes.common import BODY, own_view, profile_of
 from reselling_service.clients.rules import ClientState
 from reselling_service.clients.schemas import ClientChange, ClientCreate, ClientView
-from reselling_service.database import StaffRead, StaffWrite
 from reselling_service.staff.routes import AnyStaff, OperatorStaff
 from shared.contract.basics import Page
 from shared.contract.problems import (
@@ -26,6 +25,7 @@ from shared.contract.problems import (
     UNAUTHORIZED,
 )
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import ROLE_REQUIRED
 from shared.kit.principals import ClientId
 from shared.kit.problems import declare

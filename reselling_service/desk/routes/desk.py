@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query
 
 from reselling_service.commands.errors import COMMAND_SETTLED
-from reselling_service.database import StaffRead, StaffWrite
 from reselling_service.desk import actions, queries
 from reselling_service.desk.actions.handling import find_item
 from reselling_service.desk.rules import DeskKind, DeskState
@@ -30,6 +29,7 @@ from shared.kit.desk import (
 )
 from shared.kit.jobs.dead import JOB_IS_KEPT, JOB_NOT_STUCK
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import FOR_SOME_ROLES, WITH_BODY
 from shared.kit.problems import declare
 

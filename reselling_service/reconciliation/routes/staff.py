@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from reselling_service.database import ResellingRuntime, RuntimeDep, StaffWrite
+from reselling_service.database import ResellingRuntime, RuntimeDep
 from reselling_service.reconciliation.actions.adopting import adopt_service
 from reselling_service.reconciliation.actions.asking import ask_charges_of
 from reselling_service.reconciliation.actions.deciding import (
@@ -35,6 +35,7 @@ from shared.contract.inventory import ChargeLine
 from shared.contract.problems import INSUFFICIENT_BALANCE, PARKED
 from shared.contract.services import ServiceView
 from shared.kit.people import StaffPrincipal
+from shared.kit.people.access import StaffWrite
 from shared.kit.principals import ClientId
 from shared.kit.problems import ProblemError, declare
 from shared.kit.reconciling import DifferenceColumns, Way, find_difference, lock_difference

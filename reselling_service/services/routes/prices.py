@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter
 
-from reselling_service.database import StaffWrite
 from reselling_service.services import actions, queries
 from reselling_service.services.routes.common import ONE, ServiceId
 from reselling_service.services.schemas import PriceChange, Reprice, Repriced, TermPrice
@@ -10,6 +9,7 @@ from reselling_service.staff.actions import audit
 from reselling_service.staff.routes import OperatorStaff
 from reselling_service.tariffs.queries import get_tariff
 from shared.contract.basics import Money
+from shared.kit.people.access import StaffWrite
 from shared.kit.people.errors import FOR_SOME_ROLES, WITH_BODY
 from shared.kit.problems import declare
 

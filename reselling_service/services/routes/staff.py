@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from reselling_service.database import StaffRead, StaffWrite
 from reselling_service.services import actions, queries
 from reselling_service.services.errors import (
     NOT_YOURS_TO_RESUME,
@@ -44,6 +43,7 @@ from shared.contract.problems import (
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
 from shared.kit.people import StaffPrincipal
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import FOR_SOME_ROLES
 from shared.kit.problems import declare
 

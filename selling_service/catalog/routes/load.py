@@ -5,9 +5,9 @@ from fastapi import APIRouter
 from selling_service.catalog.actions import load_catalogue
 from selling_service.catalog.errors import CODE_TAKEN, EFFECTIVE_TOO_EARLY
 from selling_service.catalog.schemas import CatalogueDocument, LoadOutput
-from selling_service.database import StaffWrite
 from selling_service.staff.routes import OperatorStaff
 from shared.contract.problems import NOT_FOUND
+from shared.kit.people.access import StaffWrite
 from shared.kit.people.errors import FOR_SOME_ROLES, WITH_BODY
 from shared.kit.problems import declare
 

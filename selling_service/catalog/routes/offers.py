@@ -8,11 +8,11 @@ from selling_service.catalog.actions import grant_offer, remove_offer
 from selling_service.catalog.models import Offer
 from selling_service.catalog.queries import find_tariff, list_offers
 from selling_service.catalog.schemas import OfferInput, OfferOutput
-from selling_service.database import StaffRead, StaffWrite
 from selling_service.staff.routes import AnyStaff, OperatorStaff
 from shared.contract.basics import Page
 from shared.contract.problems import CURSOR_INVALID, INVALID_REQUEST, NOT_FOUND
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import FOR_EVERY_ROUTE, FOR_SOME_ROLES, WITH_BODY
 from shared.kit.problems import declare
 

@@ -24,9 +24,9 @@ from selling_service.catalog.schemas import (
     OSTemplateOutput,
     Room,
 )
-from selling_service.database import StaffRead, StaffWrite
 from selling_service.staff.routes import AnyStaff, OperatorStaff
 from shared.contract.problems import NOT_FOUND
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import FOR_EVERY_ROUTE, FOR_SOME_ROLES, WITH_BODY
 from shared.kit.problems import declare
 

@@ -33,12 +33,12 @@ from selling_service.catalog.schemas import (
     VersionInput,
     VersionOutput,
 )
-from selling_service.database import StaffRead, StaffWrite
 from selling_service.staff.routes import AnyStaff, OperatorStaff
 from shared.contract.basics import Page, Period
 from shared.contract.problems import CURSOR_INVALID, INVALID_REQUEST, NOT_FOUND
 from shared.kit.db import ReadSession
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import FOR_EVERY_ROUTE, FOR_SOME_ROLES, WITH_BODY
 from shared.kit.problems import declare
 

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from selling_service.database import StaffRead
 from selling_service.desk.queries import find_trail
 from selling_service.partners.routes import PartnerRead, needs
 from selling_service.partners.rules import PartnerPrincipal
@@ -13,6 +12,7 @@ from shared.contract import problems as catalogue
 from shared.contract.basics import Scope
 from shared.contract.trail import TRACE_ID, Trail
 from shared.kit.db import ReadSession
+from shared.kit.people.access import StaffRead
 from shared.kit.people.errors import FOR_SOME_ROLES
 from shared.kit.problems import declare, not_found
 

@@ -4,12 +4,13 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from selling_service.database import RuntimeDep, StaffWrite
+from selling_service.database import RuntimeDep
 from selling_service.reconciliation.actions.deciding import decide_difference
 from selling_service.reconciliation.models import DESK
 from selling_service.staff.models import PEOPLE
 from selling_service.staff.routes import GUARD, OperatorStaff
 from shared.contract.problems import WRONG_STATE
+from shared.kit.people.access import StaffWrite
 from shared.kit.problems import declare
 from shared.kit.reconciling import Way
 from shared.kit.reconciling.routes import DECISION_PROBLEMS, desk_router

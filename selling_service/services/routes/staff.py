@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from selling_service.database import RuntimeDep, StaffRead, StaffWrite
+from selling_service.database import RuntimeDep
 from selling_service.services import queries, schemas
 from selling_service.services.actions import staff as actions
 from selling_service.services.errors import NOT_THE_PROVIDERS, OPERATION_NOT_RETRYABLE
@@ -14,6 +14,7 @@ from shared.contract import problems as catalogue
 from shared.contract.basics import OperationState, Page, ServiceState
 from shared.contract.services import TerminateRequest
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
+from shared.kit.people.access import StaffRead, StaffWrite
 from shared.kit.people.errors import ROLE_REQUIRED
 from shared.kit.problems import declare, not_found
 

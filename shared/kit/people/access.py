@@ -42,6 +42,7 @@ async def _write(request: Request) -> AsyncIterator[WriteSession]:
 
 
 StaffRuntime = Annotated[Runtime[ServiceSettings], Depends(staff_runtime)]
+# The scope makes the commit happen before the answer is sent.
 StaffRead = Annotated[ReadSession, Depends(_read, scope="function")]
 StaffWrite = Annotated[WriteSession, Depends(_write, scope="function")]
 
