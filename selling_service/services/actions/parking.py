@@ -8,36 +8,26 @@ from uuid import UUID
 
 from selling_service.services import queries
 from selling_service.services.models import ServiceRow
-from selling_service.staff.actions import audit
+from selling_service.staff.models import PEOPLE
 from shared.kit.db import WriteSession
+from shared.kit.desk.parking import set_aside, take_up
 from shared.kit.jobs import revive_jobs
-from shared.kit.people import StaffPrincipal, Unattended
+from shared.kit.people import StaffPrincipal
 from shared.kit.problems import not_found
 
 
-async def park_service(
-    session: WriteSession, *, service_id: UUID, code: str, detail: str
-) -> ServiceRow | None:
-    """Set a service aside; None where there is none, or it was before.
+async def park_service(session: WriteSession, *, service_id: UUID, code: str, detail: str) -> bool:
+    """Set a service aside; false where there is none, or it was before.
 
     What is under way ends; what waits is set aside when its turn comes, which is now.
     """
     service = await queries.find_service(session, None, service_id=service_id, lock=True)
-    if service is None or service.parked_at is not None:
-        return None
-    service.parked_at = session.clock.now()
-    service.parked_code, service.parked_detail = code, detail
-    await session.flush()
+    if service is None:
+        return False
+    if not await set_aside(session, PEOPLE, service, code=code, detail=detail):
+        return False
     await _bring_forward(session, service)
-    await audit(
-        session,
-        Unattended.SYSTEM,
-        "service.park",
-        object_type="service",
-        object_id=service.id,
-        after={"code": code, "detail": detail},
-    )
-    return service
+    return True
 
 
 async def unpark_service(
@@ -47,21 +37,9 @@ async def unpark_service(
     service = await queries.find_service(session, None, service_id=service_id, lock=True)
     if service is None:
         raise not_found("service")
-    if service.parked_at is None:
+    if not await take_up(session, PEOPLE, staff, service, reason=reason):
         return False
-    before = {"code": service.parked_code, "detail": service.parked_detail}
-    service.parked_at = service.parked_code = service.parked_detail = None
-    await session.flush()
     await _bring_forward(session, service)
-    await audit(
-        session,
-        staff,
-        "service.unpark",
-        object_type="service",
-        object_id=service.id,
-        before=before,
-        after={"reason": reason},
-    )
     return True
 
 

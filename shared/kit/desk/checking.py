@@ -43,11 +43,11 @@ class FindServices(Protocol):
 
 
 class ParkService(Protocol):
-    """Sets a service aside; None where there is none, or it was before."""
+    """Sets a service aside; false where there is none, or it was before."""
 
     async def __call__(
         self, session: WriteSession, *, service_id: UUID, code: str, detail: str
-    ) -> object: ...
+    ) -> bool: ...
 
 
 class UnparkService(Protocol):
@@ -88,8 +88,8 @@ class MoneyCheck:
         for (kind, object_id), findings in sorted(found.items()):
             code, detail = findings[0].fault, evidence_of(findings)
             if kind == _SERVICE:
-                news = bool(
-                    await self.park_service(session, service_id=object_id, code=code, detail=detail)
+                news = await self.park_service(
+                    session, service_id=object_id, code=code, detail=detail
                 )
             else:
                 news = await self.park_account(session, owner=object_id, code=code, detail=detail)
