@@ -1,6 +1,6 @@
 """Makes commands and keeps account of their attempts. What is sent never changes."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +26,6 @@ from shared.kit.telemetry import SpanKind, in_span
 FORWARD_JOB = "forward"
 CANCEL_JOB = "cancel_command"
 LOOK_UP_JOB = "look_up"
-KEPT_ATTEMPTS = timedelta(days=90)
 _AT_ONCE = 5_000
 _SENDABLE = (CommandStatus.QUEUED, CommandStatus.UNANSWERED)
 

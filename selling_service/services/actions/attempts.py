@@ -3,7 +3,7 @@
 An attempt whose worker vanished is closed as lost when the next one of its job begins.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -16,7 +16,6 @@ from shared.kit.ids import new_id
 from shared.kit.jobs import Job, Setback
 from shared.kit.telemetry import current_trace
 
-KEPT_ATTEMPTS = timedelta(days=90)
 _AT_ONCE = 5_000
 
 
