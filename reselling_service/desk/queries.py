@@ -4,7 +4,7 @@ For staff only. Of a client nothing is known here but an opaque id.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,13 +12,14 @@ from uuid import UUID
 from sqlalchemy import select, text
 
 from reselling_service.commands.models import Command
-from reselling_service.desk.rules import PATIENCE, DeskKind, DeskState
+from reselling_service.desk.rules import PATIENCE
 from reselling_service.sellers.models import Seller
 from reselling_service.sellers.queries import SellerAccess, access_of
 from shared.contract.trail import MOST_ITEMS, TrailItem
 from shared.kit.bookkeeping.faults import Finding, account_statement, find_faults
 from shared.kit.db import ReadSession
-from shared.kit.desk import Place
+from shared.kit.desk import ItemKey, Place
+from shared.kit.desk.trail import trail_items
 from shared.kit.people import StaffPrincipal
 from shared.kit.reconciling import NEEDS_PEOPLE
 
@@ -203,8 +204,8 @@ async def find_wrong_services(
 class DeskFilter:
     """What is wanted; None stands for all."""
 
-    kind: DeskKind | None = None
-    state: DeskState | None = None
+    kind: str | None = None
+    state: str | None = None
     seller_id: UUID | None = None
     holder_id: UUID | None = None
     since: datetime | None = None
@@ -222,12 +223,7 @@ async def list_desk(
     """Up to `limit + 1` things that need a person, oldest first."""
     now = session.clock.now()
     values = {
-        "kind": wanted.kind,
-        "state": wanted.state,
-        "seller_id": wanted.seller_id,
-        "holder_id": wanted.holder_id,
-        "since": wanted.since,
-        "id": wanted.id,
+        **asdict(wanted),
         "after_since": after.since if after else None,
         "after_id": after.id if after else None,
         "ended_since": now - KEPT_ENDS,
@@ -235,6 +231,13 @@ async def list_desk(
         "limit": limit + 1,
     }
     return (await session.execute(_DESK, values)).all()
+
+
+async def find_row(session: ReadSession, staff: StaffPrincipal, key: ItemKey) -> Any | None:  # noqa: ANN401
+    """What the list says of this; None where it needs nobody (any more)."""
+    wanted = DeskFilter(kind=key.kind, id=key.id)
+    rows = await list_desk(session, staff, wanted, after=None, limit=1)
+    return rows[0] if rows else None
 
 
 async def count_desk(session: ReadSession) -> list[tuple[str, str, int]]:
@@ -251,20 +254,7 @@ async def find_trail(
     """What this side knows of a trace, and whether that is all of it."""
     values = {"trace_id": trace_id, "limit": MOST_ITEMS + 1}
     rows = (await session.execute(_TRAIL, values)).all()
-    items = [
-        TrailItem(
-            at=row.at,
-            side="reselling",
-            kind=row.kind,
-            what=row.what,
-            outcome=row.outcome,
-            detail=row.detail or None,
-            id=row.id,
-            milliseconds=row.ms,
-        )
-        for row in rows[:MOST_ITEMS]
-    ]
-    return items, len(rows) <= MOST_ITEMS
+    return trail_items(rows, side="reselling")
 
 
 async def find_sellers(

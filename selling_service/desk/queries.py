@@ -4,18 +4,19 @@ The partner comes first; `None` as partner is the provider's staff, who see all.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
-from selling_service.desk.rules import DeskKind, DeskState
-from shared.contract.trail import MOST_ITEMS, Trail, TrailItem
+from shared.contract.trail import MOST_ITEMS, Trail
 from shared.kit.bookkeeping.faults import Finding, account_statement, find_faults
 from shared.kit.db import ReadSession
-from shared.kit.desk import Place
+from shared.kit.desk import ItemKey, Place
+from shared.kit.desk.trail import trail_items
+from shared.kit.people import StaffPrincipal
 from shared.kit.reconciling import NEEDS_PEOPLE
 
 # How long what has ended as failed stays on the desk, unless somebody dismisses it.
@@ -207,8 +208,8 @@ async def find_wrong_services(
 class DeskFilter:
     """What is wanted; None stands for all."""
 
-    kind: DeskKind | None = None
-    state: DeskState | None = None
+    kind: str | None = None
+    state: str | None = None
     partner_id: UUID | None = None
     holder_id: UUID | None = None
     since: datetime | None = None
@@ -216,22 +217,29 @@ class DeskFilter:
 
 
 async def list_desk(
-    session: ReadSession, wanted: DeskFilter, *, after: Place | None, limit: int
+    session: ReadSession,
+    _staff: StaffPrincipal,
+    wanted: DeskFilter,
+    *,
+    after: Place | None,
+    limit: int,
 ) -> Sequence[Any]:
     """Up to `limit + 1` things that need a person, of all partners, oldest first."""
     values = {
-        "kind": wanted.kind,
-        "state": wanted.state,
-        "partner_id": wanted.partner_id,
-        "holder_id": wanted.holder_id,
-        "since": wanted.since,
-        "id": wanted.id,
+        **asdict(wanted),
         "after_since": after.since if after else None,
         "after_id": after.id if after else None,
         "ended_since": session.clock.now() - KEPT_ENDS,
         "limit": limit + 1,
     }
     return (await session.execute(_DESK, values)).all()
+
+
+async def find_row(session: ReadSession, staff: StaffPrincipal, key: ItemKey) -> Any | None:  # noqa: ANN401
+    """What the list says of this; None where it needs nobody (any more)."""
+    wanted = DeskFilter(kind=key.kind, id=key.id)
+    rows = await list_desk(session, staff, wanted, after=None, limit=1)
+    return rows[0] if rows else None
 
 
 async def count_desk(session: ReadSession) -> list[tuple[str, str, int]]:
@@ -247,17 +255,5 @@ async def find_trail(session: ReadSession, partner_id: UUID | None, *, trace_id:
     statement = _TRAIL_OF_ALL if partner_id is None else _TRAIL_OF_ONE
     values = {"trace_id": trace_id, "partner_id": partner_id, "limit": MOST_ITEMS + 1}
     rows = (await session.execute(statement, values)).all()
-    items = [
-        TrailItem(
-            at=row.at,
-            side="selling",
-            kind=row.kind,
-            what=row.what,
-            outcome=row.outcome,
-            detail=row.detail or None,
-            id=row.id,
-            milliseconds=row.ms,
-        )
-        for row in rows[:MOST_ITEMS]
-    ]
-    return Trail(trace_id=trace_id, items=items, complete=len(rows) <= MOST_ITEMS)
+    items, complete = trail_items(rows, side="selling")
+    return Trail(trace_id=trace_id, items=items, complete=complete)

@@ -1,151 +1,47 @@
-"""What staff do about things on the desk: retry, give up, hand over, dismiss; each audited."""
-
-from typing import Any
-from uuid import UUID
+"""What trying again and giving up mean at the reseller's desk; each is audited."""
 
 from reselling_service.commands.actions.handling import cancel_command, retry_command
 from reselling_service.database import Job
-from reselling_service.desk.models import DeskCase
-from reselling_service.desk.queries import DeskFilter, list_desk
+from reselling_service.desk.actions.checking import MONEY
+from reselling_service.desk.queries import find_row
 from reselling_service.desk.rules import DeskKind, actions_of
 from reselling_service.sellers.actions.link import hurry
-from reselling_service.staff.actions import audit
 from reselling_service.staff.models import PEOPLE
 from reselling_service.staff.rules import KEPT_JOBS
 from reselling_service.sync.actions import HINT_CHANNEL
-from shared.contract.problems import ProblemType
-from shared.kit.db import ReadSession, WriteSession
-from shared.kit.desk import (
-    NOT_DISMISSIBLE,
-    NOT_GIVEN_UP,
-    NOT_RETRYABLE,
-    Action,
-    dismiss,
-    hand_over,
-)
+from shared.kit.db import WriteSession
+from shared.kit.desk import Action, DeskItems, ItemKey
 from shared.kit.people import StaffPrincipal
 from shared.kit.people.stuck_jobs import discard, revive
-from shared.kit.problems import ProblemError, not_found
 
-_INSTEAD: dict[Action, ProblemType] = {
-    Action.RETRY: NOT_RETRYABLE,
-    Action.GIVE_UP: NOT_GIVEN_UP,
-    Action.DISMISS: NOT_DISMISSIBLE,
-}
+ITEMS = DeskItems(money=MONEY, find_row=find_row, actions_of=actions_of)
 
 
-async def find_item(
-    session: ReadSession, staff: StaffPrincipal, *, kind: DeskKind, item_id: UUID
-) -> Any:  # noqa: ANN401 - a row of the desk's statement
-    """A row of the desk. Raises `not_found`, also for what needs nobody any more."""
-    rows = await list_desk(session, staff, DeskFilter(kind=kind, id=item_id), after=None, limit=1)
-    if not rows:
-        raise not_found("item on the desk")
-    return rows[0]
-
-
-async def retry(
-    session: WriteSession, staff: StaffPrincipal, *, kind: DeskKind, item_id: UUID, reason: str
-) -> None:
+async def retry(session: WriteSession, staff: StaffPrincipal, key: ItemKey, *, reason: str) -> None:
     """Try again now, with all attempts. Raises `not_found`, `not_retryable`."""
-    await _check(session, staff, (kind, item_id), Action.RETRY)
-    if kind is DeskKind.COMMAND:
-        await retry_command(session, staff, command_id=item_id, reason=reason)
+    await ITEMS.check(session, staff, key, Action.RETRY)
+    if key.kind == DeskKind.COMMAND:
+        await retry_command(session, staff, command_id=key.id, reason=reason)
         return
-    if kind is DeskKind.LINK:
-        await hurry(session, seller_id=item_id)
-    elif kind is DeskKind.FEED:
-        session.hint(HINT_CHANNEL, str(item_id))
+    if key.kind == DeskKind.LINK:
+        await hurry(session, seller_id=key.id)
+    elif key.kind == DeskKind.FEED:
+        session.hint(HINT_CHANNEL, str(key.id))
     else:
-        await revive(session, PEOPLE, staff, Job, job_id=_job_id(item_id))
-    await _audit(session, staff, f"{kind}.retry", (kind, item_id), reason=reason)
+        await revive(session, PEOPLE, staff, Job, job_id=key.id.int)
+    await ITEMS.audit(session, staff, f"{key.kind}.retry", key, reason=reason)
 
 
 async def give_up(
-    session: WriteSession, staff: StaffPrincipal, *, kind: DeskKind, item_id: UUID, reason: str
+    session: WriteSession, staff: StaffPrincipal, key: ItemKey, *, reason: str
 ) -> None:
     """End what waits: one that was never sent here, any other at the seller.
 
     Money goes back once it is certain that nothing is done for it. Raises `not_found`,
     `not_given_up`.
     """
-    await _check(session, staff, (kind, item_id), Action.GIVE_UP)
-    if kind is DeskKind.COMMAND:
-        await cancel_command(session, staff, command_id=item_id, reason=reason)
+    await ITEMS.check(session, staff, key, Action.GIVE_UP)
+    if key.kind == DeskKind.COMMAND:
+        await cancel_command(session, staff, command_id=key.id, reason=reason)
         return
-    await discard(
-        session,
-        PEOPLE,
-        staff,
-        Job,
-        job_id=_job_id(item_id),
-        reason=reason,
-        kept=KEPT_JOBS,
-    )
-
-
-async def hand_over_item(
-    session: WriteSession,
-    staff: StaffPrincipal,
-    *,
-    kind: DeskKind,
-    item_id: UUID,
-    to: UUID | None,
-    reason: str,
-) -> None:
-    """Let somebody of the staff hold it. Raises `not_found`, `no_such_person`."""
-    row = await find_item(session, staff, kind=kind, item_id=item_id)
-    await hand_over(session, DeskCase, PEOPLE, kind=kind, object_id=item_id, to=to, note=reason)
-    await _audit(
-        session,
-        staff,
-        "desk.hand_over",
-        (kind, item_id),
-        before=row.holder_id,
-        to=to,
-        reason=reason,
-    )
-
-
-async def dismiss_item(
-    session: WriteSession, staff: StaffPrincipal, *, kind: DeskKind, item_id: UUID, reason: str
-) -> None:
-    """Take what has ended off the desk. Raises `not_found`, `not_dismissible`."""
-    await _check(session, staff, (kind, item_id), Action.DISMISS)
-    await dismiss(session, DeskCase, kind=kind, object_id=item_id)
-    await _audit(session, staff, "desk.dismiss", (kind, item_id), reason=reason)
-
-
-async def _check(
-    session: ReadSession, staff: StaffPrincipal, item: tuple[DeskKind, UUID], action: Action
-) -> Any:  # noqa: ANN401 - a row of the desk's statement
-    row = await find_item(session, staff, kind=item[0], item_id=item[1])
-    possible = sorted(actions_of(kind=row.kind, state=row.state, what=row.what))
-    if action not in possible:
-        detail = f"It is {row.state}. What can be done about it: {', '.join(possible)}."
-        raise ProblemError(_INSTEAD[action], detail)
-    return row
-
-
-def _job_id(item_id: UUID) -> int:
-    return item_id.int
-
-
-async def _audit(
-    session: WriteSession,
-    staff: StaffPrincipal,
-    action: str,
-    item: tuple[DeskKind, UUID],
-    *,
-    before: UUID | None = None,
-    **after: object,
-) -> None:
-    await audit(
-        session,
-        staff,
-        action,
-        object_type=str(item[0]),
-        object_id=item[1],
-        before={"to": before} if before else None,
-        after=after,
-    )
+    await discard(session, PEOPLE, staff, Job, job_id=key.id.int, reason=reason, kept=KEPT_JOBS)

@@ -3,42 +3,37 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Query
 
 from reselling_service.commands.errors import COMMAND_SETTLED
 from reselling_service.desk import actions, queries
-from reselling_service.desk.actions.handling import find_item
 from reselling_service.desk.rules import DeskKind, DeskState
 from reselling_service.desk.schemas import ResellingDeskItem, desk_item
-from reselling_service.staff.routes import AnyStaff, FinanceStaff, OperatorStaff
+from reselling_service.staff.routes import GUARD, AnyStaff, OperatorStaff
 from shared.contract import problems as catalogue
 from shared.contract.basics import GivenTime, Page
-from shared.kit.desk import (
-    NO_SUCH_PERSON,
-    NOT_DISMISSIBLE,
-    NOT_GIVEN_UP,
-    NOT_PARKED,
-    NOT_RETRYABLE,
-    STILL_WRONG,
-    DeskHandOver,
-    DeskReason,
-    DeskUnpark,
-    Place,
-    read_place,
-    write_place,
-)
+from shared.kit.desk import NOT_GIVEN_UP, NOT_RETRYABLE, DeskReason, ItemKey, desk_page, read_place
+from shared.kit.desk.routes import ACTION_PROBLEMS, ItemId, desk_router
 from shared.kit.jobs.dead import JOB_IS_KEPT, JOB_NOT_STUCK
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit
 from shared.kit.people.access import StaffRead, StaffWrite
-from shared.kit.people.errors import FOR_SOME_ROLES, WITH_BODY
+from shared.kit.people.errors import FOR_SOME_ROLES
 from shared.kit.problems import declare
 
-router = APIRouter(prefix="/desk", tags=["desk"])
-ItemId = Annotated[UUID, Path(description="`id` of the item.")]
-_ACTION = (*FOR_SOME_ROLES, *WITH_BODY, catalogue.NOT_FOUND)
+_list = APIRouter(prefix="/desk", tags=["desk"])
+_item = APIRouter(prefix="/desk/{kind}/{item_id}", tags=["desk"])
 
 
-@router.get(
+async def read_key(kind: DeskKind, item_id: ItemId) -> ItemKey:
+    """What the path names."""
+    return ItemKey(kind, item_id)
+
+
+ItemKeyDep = Annotated[ItemKey, Depends(read_key)]
+routers = [_list, _item, desk_router(actions.ITEMS, GUARD, read_key)]
+
+
+@_list.get(
     "",
     summary="What needs a person",
     description="Commands without an answer for two minutes, held up at the seller, refused or "
@@ -65,97 +60,43 @@ async def list_desk(
         kind=kind, state=state, seller_id=seller_id, holder_id=holder_id, since=since
     )
     rows = await queries.list_desk(session, staff, wanted, after=read_place(after), limit=limit)
-    shown = rows[:limit]
-    place = Place(since=shown[-1].since, id=shown[-1].id) if len(rows) > limit else None
-    return Page(items=[desk_item(row) for row in shown], next=write_place(place) if place else None)
+    return desk_page(rows, limit=limit, item=desk_item)
 
 
-@router.get(
-    "/{kind}/{item_id}",
+@_item.get(
+    "",
     summary="One thing that needs a person",
     responses=declare(*FOR_SOME_ROLES, catalogue.INVALID_REQUEST, catalogue.NOT_FOUND),
 )
-async def get_desk_item(
-    staff: AnyStaff, session: StaffRead, kind: DeskKind, item_id: ItemId
-) -> ResellingDeskItem:
+async def get_desk_item(staff: AnyStaff, session: StaffRead, key: ItemKeyDep) -> ResellingDeskItem:
     """As on the list."""
-    return desk_item(await find_item(session, staff, kind=kind, item_id=item_id))
+    return desk_item(await actions.ITEMS.find(session, staff, key))
 
 
-@router.post(
-    "/{kind}/{item_id}/retry",
+@_item.post(
+    "/retry",
     status_code=204,
     summary="Try it again now",
-    responses=declare(*_ACTION, NOT_RETRYABLE, COMMAND_SETTLED, JOB_NOT_STUCK),
+    responses=declare(*ACTION_PROBLEMS, NOT_RETRYABLE, COMMAND_SETTLED, JOB_NOT_STUCK),
 )
 async def retry_desk_item(
-    staff: OperatorStaff, session: StaffWrite, kind: DeskKind, item_id: ItemId, body: DeskReason
+    staff: OperatorStaff, session: StaffWrite, key: ItemKeyDep, body: DeskReason
 ) -> None:
     """With all attempts again."""
-    await actions.retry(session, staff, kind=kind, item_id=item_id, reason=body.reason)
+    await actions.retry(session, staff, key, reason=body.reason)
 
 
-@router.post(
-    "/{kind}/{item_id}/give-up",
+@_item.post(
+    "/give-up",
     status_code=204,
     summary="Give it up",
     description="A command that was never sent ends here at once; for any other the seller is "
     "asked to cancel it, and the client's money is released once the seller has. Suspensions and "
     "terminations are never given up. A dead job is removed.",
-    responses=declare(*_ACTION, NOT_GIVEN_UP, COMMAND_SETTLED, JOB_NOT_STUCK, JOB_IS_KEPT),
+    responses=declare(*ACTION_PROBLEMS, NOT_GIVEN_UP, COMMAND_SETTLED, JOB_NOT_STUCK, JOB_IS_KEPT),
 )
 async def give_up_desk_item(
-    staff: OperatorStaff, session: StaffWrite, kind: DeskKind, item_id: ItemId, body: DeskReason
+    staff: OperatorStaff, session: StaffWrite, key: ItemKeyDep, body: DeskReason
 ) -> None:
     """End it, and compensate."""
-    await actions.give_up(session, staff, kind=kind, item_id=item_id, reason=body.reason)
-
-
-@router.post(
-    "/{kind}/{item_id}/hand-over",
-    status_code=204,
-    summary="Hand it over to somebody",
-    responses=declare(*_ACTION, NO_SUCH_PERSON),
-)
-async def hand_over_desk_item(
-    staff: OperatorStaff, session: StaffWrite, kind: DeskKind, item_id: ItemId, body: DeskHandOver
-) -> None:
-    """From now on that person holds it."""
-    await actions.hand_over_item(
-        session, staff, kind=kind, item_id=item_id, to=body.to, reason=body.reason
-    )
-
-
-@router.post(
-    "/{kind}/{item_id}/dismiss",
-    status_code=204,
-    summary="Take what has ended off the desk",
-    responses=declare(*_ACTION, NOT_DISMISSIBLE),
-)
-async def dismiss_desk_item(
-    staff: OperatorStaff, session: StaffWrite, kind: DeskKind, item_id: ItemId, body: DeskReason
-) -> None:
-    """Somebody has looked at it."""
-    await actions.dismiss_item(session, staff, kind=kind, item_id=item_id, reason=body.reason)
-
-
-@router.post(
-    "/{kind}/{item_id}/unpark",
-    status_code=204,
-    summary="Let it go on after its books were put right",
-    description="Refused while the books don't agree, unless what is wrong was made good by hand.",
-    responses=declare(*_ACTION, NOT_PARKED, STILL_WRONG),
-)
-async def unpark_desk_item(
-    staff: FinanceStaff, session: StaffWrite, kind: DeskKind, item_id: ItemId, body: DeskUnpark
-) -> None:
-    """What waited goes on."""
-    await find_item(session, staff, kind=kind, item_id=item_id)
-    await actions.MONEY.unpark(
-        session,
-        staff,
-        kind=kind,
-        item_id=item_id,
-        reason=body.reason,
-        settled_by_hand=body.settled_by_hand,
-    )
+    await actions.give_up(session, staff, key, reason=body.reason)

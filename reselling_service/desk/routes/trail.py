@@ -2,9 +2,8 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 
 from reselling_service.database import ResellingRuntime, RuntimeDep
 from reselling_service.desk.queries import find_sellers, find_trail
@@ -14,7 +13,8 @@ from reselling_service.sellers.errors import SellerProblem
 from reselling_service.sellers.queries import SellerAccess
 from reselling_service.staff.routes import AnyStaff
 from shared.contract.problems import INVALID_REQUEST, NOT_FOUND
-from shared.contract.trail import TRACE_ID, Trail, TrailItem, clock_ahead, merge
+from shared.contract.trail import Trail, TrailItem, clock_ahead, merge
+from shared.kit.desk.trail import TraceId
 from shared.kit.people.errors import FOR_SOME_ROLES
 from shared.kit.problems import declare, not_found
 
@@ -33,14 +33,7 @@ _NOTHING_YET = "The seller knows nothing of it (yet)."
 async def get_trail(
     staff: AnyStaff,
     runtime: RuntimeDep,
-    trace_id: Annotated[
-        str,
-        Path(
-            pattern=TRACE_ID,
-            description="Of `X-Trace-Id`, of a problem's `trace_id`, or of a `traceparent`.",
-            examples=["4bf92f3577b34da6a3ce929d0e0e4736"],
-        ),
-    ],
+    trace_id: TraceId,
 ) -> WholeTrail:
     """No transaction is open while sellers are asked."""
     async with runtime.staff.read() as session:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 
 from selling_service.desk.queries import find_trail
 from selling_service.partners.routes import PartnerRead, needs
@@ -10,22 +10,15 @@ from selling_service.partners.rules import PartnerPrincipal
 from selling_service.staff.routes import AnyStaff
 from shared.contract import problems as catalogue
 from shared.contract.basics import Scope
-from shared.contract.trail import TRACE_ID, Trail
+from shared.contract.trail import Trail
 from shared.kit.db import ReadSession
+from shared.kit.desk.trail import TraceId
 from shared.kit.people.access import StaffRead
 from shared.kit.people.errors import FOR_SOME_ROLES
 from shared.kit.problems import declare, not_found
 
 staff_router = APIRouter(tags=["desk"])
 partner_router = APIRouter(tags=["operations"])
-TraceId = Annotated[
-    str,
-    Path(
-        pattern=TRACE_ID,
-        description="Of `X-Trace-Id`, of a problem's `trace_id`, or of a `traceparent`.",
-        examples=["4bf92f3577b34da6a3ce929d0e0e4736"],
-    ),
-]
 
 
 @staff_router.get(

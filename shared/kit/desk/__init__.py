@@ -8,15 +8,10 @@ from shared.kit.desk.cases import (
     NOT_RETRYABLE,
     STILL_WRONG,
     CaseColumns,
-    Place,
-    dismiss,
-    find_settled,
-    hand_over,
-    read_place,
-    settle_by_hand,
-    write_place,
 )
 from shared.kit.desk.checking import MoneyCheck
+from shared.kit.desk.items import DeskItems, ItemKey
+from shared.kit.desk.places import Place, desk_page, read_place
 from shared.kit.desk.shapes import DeskHandOver, DeskItem, DeskReason, DeskUnpark, item_fields
 from shared.kit.desk.words import DECIDE, MONEY_WORDS, Action, Words
 
@@ -33,16 +28,14 @@ __all__ = [
     "CaseColumns",
     "DeskHandOver",
     "DeskItem",
+    "DeskItems",
     "DeskReason",
     "DeskUnpark",
+    "ItemKey",
     "MoneyCheck",
     "Place",
     "Words",
-    "dismiss",
-    "find_settled",
-    "hand_over",
+    "desk_page",
     "item_fields",
     "read_place",
-    "settle_by_hand",
-    "write_place",
 ]

@@ -3,18 +3,15 @@
 What needs a person, and what can be done about it, is each service's own affair.
 """
 
-import base64
-import binascii
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import DateTime, Text, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.contract.problems import CURSOR_INVALID, ProblemType
+from shared.contract.problems import ProblemType
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.people import People
 from shared.kit.problems import ProblemError
@@ -25,9 +22,6 @@ NOT_DISMISSIBLE = ProblemType("not_dismissible", 409, "This hasn't come to its e
 NOT_PARKED = ProblemType("not_parked", 409, "This isn't parked")
 STILL_WRONG = ProblemType("still_wrong", 409, "The books still don't agree")
 NO_SUCH_PERSON = ProblemType("no_such_person", 422, "Nobody of the staff has this id")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class CaseColumns:
@@ -46,34 +40,6 @@ class CaseColumns:
     handed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     dismissed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     settled: Mapped[str | None] = mapped_column(Text)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A place in a list that is ordered by time, then by id."""
-
-    since: datetime
-    id: UUID
-
-
-def write_place(place: Place) -> str:
-    """The cursor after this place."""
-    micros = (place.since - _EPOCH) // _MICROSECOND
-    packed = micros.to_bytes(8, "big", signed=True) + place.id.bytes
-    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
-
-
-def read_place(cursor: str | None) -> Place | None:
-    """The place after which to go on. Raises `cursor_invalid`."""
-    if cursor is None:
-        return None
-    try:
-        packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars="-_", validate=True)
-        since = _EPOCH + int.from_bytes(packed[:8], "big", signed=True) * _MICROSECOND
-        return Place(since=since, id=UUID(bytes=packed[8:]))
-    except (ValueError, OverflowError, binascii.Error) as error:
-        detail = "Use the `next` of the page before, or leave `after` out."
-        raise ProblemError(CURSOR_INVALID, detail) from error
 
 
 async def hand_over(
