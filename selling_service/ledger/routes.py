@@ -13,7 +13,7 @@ from selling_service.ledger.models import Balance as BalanceRow
 from selling_service.ledger.queries import Line, check_partner, find_balance, list_statement
 from selling_service.ledger.rules import ByHand
 from selling_service.ledger.schemas import CorrectionInput, CreditLimitInput, MoneyInput
-from selling_service.partners.routes import PartnerRead, needs
+from selling_service.partners.routes import FOR_KEYS, PartnerRead, needs
 from selling_service.partners.rules import PartnerPrincipal
 from selling_service.staff.routes import AnyStaff, FinanceStaff
 from shared.contract import problems as catalogue
@@ -39,14 +39,6 @@ Since = Annotated[
 Until = Annotated[
     Moment | None, Query(alias="to", description="Until before.", examples=["2030-02-01T00:00:00Z"])
 ]
-_FOR_KEYS = (
-    catalogue.UNAUTHORIZED,
-    catalogue.ADDRESS_NOT_ALLOWED,
-    catalogue.CERTIFICATE_REQUIRED,
-    catalogue.INSUFFICIENT_SCOPE,
-    catalogue.RATE_LIMITED,
-    catalogue.UNAVAILABLE,
-)
 _BOOKS = declare(
     *FOR_SOME_ROLES, *WITH_BODY, catalogue.NOT_FOUND, catalogue.INSUFFICIENT_BALANCE, REFERENCE_USED
 )
@@ -142,7 +134,7 @@ async def put_credit_limit(
     return _balance(row)
 
 
-@_partner.get("/balance", summary="Your balance", responses=declare(*_FOR_KEYS))
+@_partner.get("/balance", summary="Your balance", responses=declare(*FOR_KEYS))
 async def read_balance(principal: MoneyReader, session: PartnerRead) -> Balance:
     """Answer with the balance."""
     return _balance(await BOOKS.balance(session, owner=principal.partner_id))
@@ -152,7 +144,7 @@ async def read_balance(principal: MoneyReader, session: PartnerRead) -> Balance:
     "/statement",
     summary="Your statement",
     description="In the order in which it was booked; a hold appears once it is charged.",
-    responses=declare(*_FOR_KEYS, *_LISTS),
+    responses=declare(*FOR_KEYS, *_LISTS),
 )
 async def read_statement(
     principal: MoneyReader,

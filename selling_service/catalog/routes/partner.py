@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Response
 from selling_service.catalog.queries import list_offered, os_titles
 from selling_service.catalog.rules import OfferedVersion, unit_price
 from selling_service.database import RuntimeDep
-from selling_service.partners.routes import PartnerRead, needs
+from selling_service.partners.routes import FOR_KEYS, PartnerRead, needs
 from selling_service.partners.rules import PartnerPrincipal
 from shared.contract import problems as catalogue
 from shared.contract.basics import Scope, UnitPrice
@@ -29,13 +29,8 @@ router = APIRouter(tags=["catalog"])
         200: {"headers": {"ETag": {"schema": {"type": "string"}}}},
         304: {"description": "The copy that you have is still good"},
         **declare(
-            catalogue.UNAUTHORIZED,
-            catalogue.ADDRESS_NOT_ALLOWED,
-            catalogue.CERTIFICATE_REQUIRED,
-            catalogue.INSUFFICIENT_SCOPE,
-            catalogue.RATE_LIMITED,
+            *FOR_KEYS,
             catalogue.INVALID_REQUEST,
-            catalogue.UNAVAILABLE,
         ),
     },
 )

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 
 from selling_service.desk.queries import find_trail
-from selling_service.partners.routes import PartnerRead, needs
+from selling_service.partners.routes import FOR_KEYS, PartnerRead, needs
 from selling_service.partners.rules import PartnerPrincipal
 from selling_service.staff.routes import AnyStaff
 from shared.contract import problems as catalogue
@@ -39,14 +39,9 @@ async def get_trail(_staff: AnyStaff, session: StaffRead, trace_id: TraceId) -> 
     description="The partner's own commands, operations, attempts, money and events that came of "
     "requests with this trace id, in the order of time.",
     responses=declare(
-        catalogue.UNAUTHORIZED,
-        catalogue.ADDRESS_NOT_ALLOWED,
-        catalogue.CERTIFICATE_REQUIRED,
-        catalogue.INSUFFICIENT_SCOPE,
+        *FOR_KEYS,
         catalogue.INVALID_REQUEST,
         catalogue.NOT_FOUND,
-        catalogue.RATE_LIMITED,
-        catalogue.UNAVAILABLE,
     ),
 )
 async def get_own_trail(

@@ -12,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from selling_service.database import RuntimeDep
 from selling_service.events.queries import event_of, find_head
 from selling_service.events.routes.reader import OpenStreams, Reader
-from selling_service.partners.routes import needs
+from selling_service.partners.routes import FOR_KEYS, needs
 from selling_service.partners.rules import PartnerPrincipal
 from shared.contract import problems as catalogue
 from shared.contract.basics import Scope
@@ -23,17 +23,12 @@ from shared.kit.problems import declare
 BEAT_SECONDS = 5.0
 _BATCH = 200
 _COMMON = (
+    *FOR_KEYS,
     catalogue.CURSOR_INVALID,
-    catalogue.UNAUTHORIZED,
-    catalogue.ADDRESS_NOT_ALLOWED,
-    catalogue.CERTIFICATE_REQUIRED,
-    catalogue.INSUFFICIENT_SCOPE,
     catalogue.CURSOR_LOST,
     catalogue.CURSOR_EXPIRED,
     catalogue.INVALID_REQUEST,
-    catalogue.RATE_LIMITED,
     catalogue.INTERNAL_ERROR,
-    catalogue.UNAVAILABLE,
 )
 
 _log = structlog.get_logger(__name__)

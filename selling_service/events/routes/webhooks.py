@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from selling_service.database import RuntimeDep
 from selling_service.events import actions, queries, schemas
 from selling_service.events.webhooks import check_url
-from selling_service.partners.routes import PartnerRead, PartnerWrite, needs
+from selling_service.partners.routes import FOR_KEYS, PartnerRead, PartnerWrite, needs
 from selling_service.partners.rules import PartnerPrincipal
 from shared.contract import problems as catalogue
 from shared.contract.basics import Page, Scope
@@ -23,14 +23,8 @@ from shared.kit.problems import declare
 
 router = APIRouter(prefix="/webhook-endpoints", tags=["webhooks"])
 Principal = Annotated[PartnerPrincipal, needs(Scope.EVENTS_READ)]
-_COMMON = (
-    catalogue.UNAUTHORIZED,
-    catalogue.ADDRESS_NOT_ALLOWED,
-    catalogue.CERTIFICATE_REQUIRED,
-    catalogue.INSUFFICIENT_SCOPE,
-    catalogue.RATE_LIMITED,
-)
-_ONE = (*_COMMON, catalogue.INVALID_REQUEST, catalogue.NOT_FOUND)
+
+_ONE = (*FOR_KEYS, catalogue.INVALID_REQUEST, catalogue.NOT_FOUND)
 
 
 @router.post(
@@ -41,7 +35,7 @@ _ONE = (*_COMMON, catalogue.INVALID_REQUEST, catalogue.NOT_FOUND)
     "as Standard Webhooks says, and go again for three days until they are taken with a 2xx; 410 "
     "disables the endpoint. One hint is under way at a time, however much happens.",
     responses=declare(
-        *_COMMON,
+        *FOR_KEYS,
         catalogue.MALFORMED_REQUEST,
         catalogue.INVALID_REQUEST,
         catalogue.WEBHOOK_ADDRESS,
@@ -58,7 +52,7 @@ async def create_webhook_endpoint(
     return schemas.endpoint_secret(row, secret)
 
 
-@router.get("", summary="List the endpoints for hints", responses=declare(*_COMMON))
+@router.get("", summary="List the endpoints for hints", responses=declare(*FOR_KEYS))
 async def list_webhook_endpoints(
     principal: Principal, session: PartnerRead
 ) -> Page[WebhookEndpoint]:

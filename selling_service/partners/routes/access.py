@@ -17,11 +17,22 @@ from selling_service.partners.rules import (
     check_scope,
     unauthorized,
 )
+from shared.contract import problems as catalogue
 from shared.contract.basics import Scope
 from shared.kit.connections import CERTIFICATE
 from shared.kit.db import ReadSession, WriteSession
 from shared.kit.keys import split_key
 from shared.kit.rates import Limits
+
+# What every route that asks for a key and a scope may answer.
+FOR_KEYS = (
+    catalogue.UNAUTHORIZED,
+    catalogue.ADDRESS_NOT_ALLOWED,
+    catalogue.CERTIFICATE_REQUIRED,
+    catalogue.INSUFFICIENT_SCOPE,
+    catalogue.RATE_LIMITED,
+    catalogue.UNAVAILABLE,
+)
 
 _bearer = HTTPBearer(
     scheme_name="partner_key",

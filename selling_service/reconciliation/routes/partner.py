@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from selling_service.partners.routes import PartnerRead, needs
+from selling_service.partners.routes import FOR_KEYS, PartnerRead, needs
 from selling_service.partners.rules import PartnerPrincipal
 from selling_service.reconciliation import queries
 from selling_service.reconciliation.queries import Owner
@@ -16,13 +16,8 @@ from shared.kit.problems import declare
 
 router = APIRouter(prefix="/inventory", tags=["services"])
 _GATE = (
-    catalogue.UNAUTHORIZED,
-    catalogue.ADDRESS_NOT_ALLOWED,
-    catalogue.CERTIFICATE_REQUIRED,
-    catalogue.INSUFFICIENT_SCOPE,
+    *FOR_KEYS,
     catalogue.INVALID_REQUEST,
-    catalogue.RATE_LIMITED,
-    catalogue.UNAVAILABLE,
 )
 Reader = Annotated[PartnerPrincipal, needs(Scope.SERVICES_READ)]
 MoneyReader = Annotated[PartnerPrincipal, needs(Scope.MONEY_READ)]

@@ -9,7 +9,7 @@ from selling_service.accounts.actions import ensure_account
 from selling_service.accounts.models import Account
 from selling_service.accounts.queries import find_account
 from selling_service.database import RuntimeDep
-from selling_service.partners.routes import PartnerRead, PartnerWrite, needs
+from selling_service.partners.routes import FOR_KEYS, PartnerRead, PartnerWrite, needs
 from selling_service.partners.rules import PartnerPrincipal, check_not_blocked
 from selling_service.services.actions.accounts import close_account
 from selling_service.services.errors import check_edition
@@ -22,13 +22,8 @@ from shared.kit.problems import declare, not_found
 
 router = APIRouter(prefix="/accounts", tags=["accounts"])
 _GATE = (
-    catalogue.UNAUTHORIZED,
-    catalogue.ADDRESS_NOT_ALLOWED,
-    catalogue.CERTIFICATE_REQUIRED,
-    catalogue.INSUFFICIENT_SCOPE,
+    *FOR_KEYS,
     catalogue.INVALID_REQUEST,
-    catalogue.RATE_LIMITED,
-    catalogue.UNAVAILABLE,
 )
 Orderer = Annotated[PartnerPrincipal, needs(Scope.SERVICES_ORDER)]
 Reader = Annotated[PartnerPrincipal, needs(Scope.SERVICES_READ)]

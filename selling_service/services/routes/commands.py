@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from selling_service.partners.routes import PartnerWrite, needs
+from selling_service.partners.routes import FOR_KEYS, PartnerWrite, needs
 from selling_service.partners.rules import PartnerPrincipal
 from selling_service.services.actions.commands import cancel_command, read_command
 from selling_service.services.actions.operations import Wish
@@ -220,15 +220,10 @@ async def restore_service(caller: Manager, service_ref: UUID, body: RestoreReque
     "`command_cancelled`. A queued one is taken back and its hold released. Works for a blocked "
     "partner too: it undoes, and starts nothing.",
     responses=declare(
-        catalogue.UNAUTHORIZED,
-        catalogue.ADDRESS_NOT_ALLOWED,
-        catalogue.CERTIFICATE_REQUIRED,
-        catalogue.INSUFFICIENT_SCOPE,
+        *FOR_KEYS,
         catalogue.IN_PROGRESS,
         catalogue.COMMAND_NOT_CANCELLABLE,
         catalogue.INVALID_REQUEST,
-        catalogue.RATE_LIMITED,
-        catalogue.UNAVAILABLE,
     ),
 )
 async def cancel(

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 
 from selling_service.database import RuntimeDep, SellingRuntime
-from selling_service.partners.routes import PartnerWrite, needs
+from selling_service.partners.routes import FOR_KEYS, PartnerWrite, needs
 from selling_service.partners.rules import PartnerPrincipal, check_may_manage
 from selling_service.services import queries
 from selling_service.services.actions.commands import accepted, replay
@@ -25,12 +25,9 @@ from shared.kit.problems import ProblemError, not_found
 
 # Every code that each commanding route may answer, besides those of its own.
 COMMAND_PROBLEMS = (
+    *FOR_KEYS,
     catalogue.MALFORMED_REQUEST,
     catalogue.IDEMPOTENCY_KEY_MISSING,
-    catalogue.UNAUTHORIZED,
-    catalogue.ADDRESS_NOT_ALLOWED,
-    catalogue.CERTIFICATE_REQUIRED,
-    catalogue.INSUFFICIENT_SCOPE,
     catalogue.PARTNER_BLOCKED,
     catalogue.IN_PROGRESS,
     catalogue.COMMAND_CANCELLED,
@@ -38,8 +35,6 @@ COMMAND_PROBLEMS = (
     catalogue.BODY_TOO_LARGE,
     catalogue.INVALID_REQUEST,
     catalogue.IDEMPOTENCY_KEY_REUSED,
-    catalogue.RATE_LIMITED,
-    catalogue.UNAVAILABLE,
 )
 
 

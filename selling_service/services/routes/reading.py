@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from selling_service.catalog.queries import data_center_codes
 from selling_service.database import RuntimeDep
 from selling_service.events.queries import find_head
-from selling_service.partners.routes import PartnerRead, needs
+from selling_service.partners.routes import FOR_KEYS, PartnerRead, needs
 from selling_service.partners.rules import PartnerPrincipal
 from selling_service.services import queries, schemas
 from selling_service.services.actions.commands import read_command
@@ -27,13 +27,8 @@ from shared.kit.reconciling import bounds
 
 router = APIRouter()
 _GATE = (
-    catalogue.UNAUTHORIZED,
-    catalogue.ADDRESS_NOT_ALLOWED,
-    catalogue.CERTIFICATE_REQUIRED,
-    catalogue.INSUFFICIENT_SCOPE,
+    *FOR_KEYS,
     catalogue.INVALID_REQUEST,
-    catalogue.RATE_LIMITED,
-    catalogue.UNAVAILABLE,
 )
 Reader = Annotated[PartnerPrincipal, needs(Scope.SERVICES_READ)]
 
