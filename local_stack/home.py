@@ -214,12 +214,6 @@ def reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def local_url(environment: Mapping[str, str], service: str) -> str:
-    """Return where a service of this machine answers."""
-    host = environment[f"{service.upper()}_HOST"]
-    return f"http://{reachable(host)}:{read_port(environment, service)}"
-
-
 def _locked(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,10 +1,9 @@
 """The base of the provider's tables, the jobs, and the runtime."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Depends, Request
-from sqlalchemy import BigInteger, ForeignKey
+from sqlalchemy import BigInteger
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from selling_service.settings import SellingSettings
@@ -50,11 +49,6 @@ def get_runtime(request: Request) -> SellingRuntime:
     """The runtime of this process."""
     runtime: SellingRuntime = request.app.state.runtime
     return runtime
-
-
-def partner_key(table: str = "partners") -> Mapped[UUID]:
-    """The column that names the partner whose row it is."""
-    return mapped_column(TENANT_COLUMN, ForeignKey(f"{table}.id"))
 
 
 RuntimeDep = Annotated[SellingRuntime, Depends(get_runtime)]

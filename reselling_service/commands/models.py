@@ -20,8 +20,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from reselling_service.database import Base
 from shared.kit.columns import Encrypted
 
-OPEN_STATES = ("queued", "unanswered", "accepted", "cancelling")
-
 
 class Command(Base):
     """A wish. Its id is the Idempotency-Key of every attempt; `body` (encrypted) never changes.

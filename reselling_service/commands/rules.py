@@ -45,8 +45,6 @@ TRANSITIONS: dict[CommandStatus, frozenset[CommandStatus]] = {
     CommandStatus.CANCELLING: frozenset({CommandStatus.UNANSWERED, CommandStatus.ACCEPTED} | _ENDS),
 } | {end: frozenset() for end in _ENDS}
 
-OPEN_STATUSES = tuple(status for status, onward in TRANSITIONS.items() if onward)
-
 _POWER = timedelta(minutes=15)
 DEADLINES: dict[CommandKind, timedelta | None] = {
     CommandKind.ORDER: timedelta(hours=24),

@@ -119,11 +119,6 @@ def own_actors(heard: ServiceStatus | None) -> frozenset[str]:
     return frozenset(_actors(heard)) & OWN_ACTORS
 
 
-def others_actors(heard: ServiceStatus | None) -> frozenset[str]:
-    """Actors of suspensions that aren't ours to lift."""
-    return frozenset(_actors(heard)) - OWN_ACTORS
-
-
 def _actors(heard: ServiceStatus | None) -> Iterable[str]:
     return (str(item.actor) for item in heard.suspensions) if heard else ()
 

@@ -14,8 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from selling_service.database import TENANT_SETTING, Base
-from shared.kit import rls
+from selling_service.database import Base
 from shared.kit.columns import Hashed
 
 
@@ -69,31 +68,3 @@ class PartnerKey(Base):
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-
-
-def guard_partners() -> list[str]:
-    """SQL for the migration that makes these tables, after its grants.
-
-    The partners' login reads its own partner and its installations. Keys it can't read at all: a
-    key is looked up before there is a principal, by a function that answers for one id only.
-    """
-    return [
-        *rls.protect("partners", column="id", setting=TENANT_SETTING),
-        f"REVOKE ALL ON partners, installations, partner_keys FROM {rls.APP_ROLE}",
-        f"GRANT SELECT ON partners, installations TO {rls.APP_ROLE}",
-        """
-        CREATE FUNCTION partner_key_lookup(wanted uuid) RETURNS TABLE (
-            key_id uuid, partner_id uuid, installation_id uuid, secret_hash bytea, scopes text[],
-            allowed_networks text[], expires_at timestamptz, revoked_at timestamptz,
-            state text, name text, client_certificate text
-        ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-            SELECT k.id, k.partner_id, k.installation_id, k.secret_hash, k.scopes,
-                   k.allowed_networks, k.expires_at, k.revoked_at, p.state, p.name,
-                   k.client_certificate
-            FROM public.partner_keys k JOIN public.partners p ON p.id = k.partner_id
-            WHERE k.id = wanted
-        $$
-        """,
-        "REVOKE ALL ON FUNCTION partner_key_lookup(uuid) FROM PUBLIC",
-        f"GRANT EXECUTE ON FUNCTION partner_key_lookup(uuid) TO {rls.APP_ROLE}, {rls.STAFF_ROLE}",
-    ]

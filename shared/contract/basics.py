@@ -188,16 +188,6 @@ class OperationState(StrEnum):
     CANCELLED = "cancelled"
 
 
-FINAL_OPERATION_STATES = frozenset(
-    {
-        OperationState.SUCCEEDED,
-        OperationState.FAILED,
-        OperationState.SUPERSEDED,
-        OperationState.CANCELLED,
-    }
-)
-
-
 class CommandKind(StrEnum):
     """What can be wished of a service."""
 

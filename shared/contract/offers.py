@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from shared.contract.basics import (
     CurrencyCode,
     Edition,
-    GivenTime,
     Input,
     Money,
     Output,
@@ -175,10 +174,3 @@ class StatementLine(Output):
     amount: Money
     balance_after: Money
     text: str
-
-
-class StatementQuery(Input):
-    """Half-open range of times; both ends optional."""
-
-    from_: GivenTime | None = Field(default=None, alias="from")
-    to: GivenTime | None = None

@@ -4,7 +4,7 @@ Nothing here can name a client: `client_ref` and `service_ref` are random ids of
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -241,16 +241,3 @@ class InventoryPage(Output):
     items: list[InventoryItem]
     next: str | None
     head: str | None
-
-
-COMMAND_BODIES: dict[str, type[Any]] = {
-    "renew": RenewRequest,
-    "suspend": SuspendRequest,
-    "resume": ResumeRequest,
-    "start": PowerRequest,
-    "stop": PowerRequest,
-    "restart": PowerRequest,
-    "rename": RenameRequest,
-    "terminate": TerminateRequest,
-    "restore": RestoreRequest,
-}

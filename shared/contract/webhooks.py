@@ -14,7 +14,6 @@ from pydantic import Field, StringConstraints
 from shared.contract.basics import Input, Output, Timestamp, shown
 
 HINT_TYPE = "feed.advanced"
-WEBHOOK_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _URL = "https://reseller.example.com/hooks/provider-a"
 
 

@@ -30,7 +30,6 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr
     app_database_url: SecretStr | None = None
     staff_database_url: SecretStr | None = None
-    owner_database_url: SecretStr | None = None
     allow_powerful_login: bool = Field(
         default=False,
         description="Serve with a database login that could switch row-level security off. For "

@@ -12,12 +12,6 @@ from shared.contract.events import make_cursor
 from tests.journeys.behind import Row, rows
 from tests.journeys.stack import Stack
 
-# Jobs wait by the sandbox's clock; one that is due is done at once, but for a busy machine.
-_OVERDUE = """
-    SELECT kind, state, run_at, last_error FROM jobs WHERE run_at < clock_timestamp()
-        + interval '1 s' * coalesce((SELECT offset_seconds FROM sandbox_clock), 0)
-        - interval '20 s'
-"""
 MOST_SHOWN = 600
 # What carries commands and operations, or should have been done; all else is for a later time.
 # Jobs wait by the sandbox's clock; one that is due is done at once, but for a busy machine.

@@ -5,7 +5,7 @@ Which jobs others wait for is said by their service; those are never thrown away
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from shared.contract.problems import ProblemType
 from shared.kit.db import ReadSession, WriteSession
@@ -31,12 +31,6 @@ async def list_stuck(
     if after is not None:
         statement = statement.where(table.id > after)
     return (await session.scalars(statement.order_by(table.id).limit(limit + 1))).all()
-
-
-async def count_dead(session: ReadSession, table: type[JobColumns]) -> int:
-    """How many are dead."""
-    statement = select(func.count()).select_from(table).where(table.state == "dead")
-    return int(await session.scalar(statement) or 0)
 
 
 async def find_job(session: ReadSession, table: type[JobColumns], *, job_id: int) -> JobColumns:

@@ -22,7 +22,6 @@ from tests.kit.stage import START, count, eventually, stage
 
 BYSTANDERS = 4
 MINUTE = 60.0
-SEEN = text("INSERT INTO workers VALUES (:number, :at, clock_timestamp()) ON CONFLICT DO NOTHING")
 pytestmark = pytest.mark.timeout(120)  # processes start slowly on a busy machine
 
 
