@@ -54,18 +54,7 @@ async def change_data_center(
     row = await session.get(DataCenter, data_center_id, with_for_update=True)
     if row is None:
         raise not_found("data centre")
-    before, after = change_row(row, wanted)
-    if after:
-        await session.flush()
-        await audit(
-            session,
-            staff,
-            "data_center.change",
-            object_type="data_center",
-            object_id=row.id,
-            before=before,
-            after=after,
-        )
+    await change_row(session, staff, row, wanted, object_type="data_center", object_id=row.id)
     return row
 
 
@@ -94,18 +83,7 @@ async def change_os_template(
     row = (await session.scalars(statement)).one_or_none()
     if row is None:
         raise not_found("OS template")
-    before, after = change_row(row, wanted)
-    if after:
-        await session.flush()
-        await audit(
-            session,
-            staff,
-            "os_template.change",
-            object_type="os_template",
-            object_id=row.code,
-            before=before,
-            after=after,
-        )
+    await change_row(session, staff, row, wanted, object_type="os_template", object_id=row.code)
     return row
 
 
@@ -119,14 +97,33 @@ async def insert_by_code(session: WriteSession, row: Base, *, code: str) -> None
         raise ProblemError(CODE_TAKEN, detail) from error
 
 
-def change_row(row: Base, wanted: Input) -> tuple[dict[str, object], dict[str, object]]:
-    """Set what is wanted and differs; how that was, and how it is."""
+async def change_row(
+    session: WriteSession,
+    staff: Doer,
+    row: Base,
+    wanted: Input,
+    *,
+    object_type: str,
+    object_id: UUID | str,
+) -> None:
+    """Set what is wanted and differs, and say so in the audit."""
     changed = {
         name: value
         for name, value in wanted.model_dump(exclude_none=True).items()
         if getattr(row, name) != value
     }
+    if not changed:
+        return
     before = {name: getattr(row, name) for name in changed}
     for name, value in changed.items():
         setattr(row, name, value)
-    return before, changed
+    await session.flush()
+    await audit(
+        session,
+        staff,
+        f"{object_type}.change",
+        object_type=object_type,
+        object_id=object_id,
+        before=before,
+        after=changed,
+    )

@@ -100,18 +100,7 @@ async def change_tariff(
 ) -> Tariff:
     """Rename, withdraw, or offer again. Raises `not_found`."""
     row = await lock_tariff(session, tariff_id)
-    before, after = change_row(row, wanted)
-    if after:
-        await session.flush()
-        await audit(
-            session,
-            staff,
-            "tariff.change",
-            object_type="tariff",
-            object_id=row.id,
-            before=before,
-            after=after,
-        )
+    await change_row(session, staff, row, wanted, object_type="tariff", object_id=row.id)
     return row
 
 
