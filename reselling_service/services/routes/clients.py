@@ -5,6 +5,7 @@ service is a 404 like one that doesn't exist.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -106,12 +107,7 @@ async def suspend_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId
 ) -> ClientServiceView:
     """The VM is stopped and nobody starts it until you resume it. The term runs on."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.suspend(
-            session, service, asker, cause=Cause.CLIENT, reason=SuspensionReason.REQUESTED
-        )
-
+    wish = partial(actions.suspend, session, cause=Cause.CLIENT, reason=SuspensionReason.REQUESTED)
     return await _by_client(session, client_id, service_id, wish)
 
 
@@ -125,10 +121,7 @@ async def resume_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId
 ) -> ClientServiceView:
     """Others' suspensions stay; where only those stand, they are named."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.resume(session, service, asker, cause=Cause.CLIENT)
-
+    wish = partial(actions.resume, session, cause=Cause.CLIENT)
     return await _by_client(session, client_id, service_id, wish)
 
 
@@ -142,10 +135,7 @@ async def start_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId
 ) -> ClientServiceView:
     """A suspended service isn't started: `blockers` say by whom it is suspended."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.start(session, service, asker)
-
+    wish = partial(actions.start, session)
     return await _by_client(session, client_id, service_id, wish)
 
 
@@ -159,10 +149,7 @@ async def stop_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId
 ) -> ClientServiceView:
     """Nothing is sent where it is stopped already."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.stop(session, service, asker)
-
+    wish = partial(actions.stop, session)
     return await _by_client(session, client_id, service_id, wish)
 
 
@@ -176,10 +163,7 @@ async def restart_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId
 ) -> ClientServiceView:
     """A repeated click joins the restart that is under way."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.restart(session, service, asker)
-
+    wish = partial(actions.restart, session)
     return await _by_client(session, client_id, service_id, wish)
 
 
@@ -193,10 +177,7 @@ async def rename_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId, body: Rename
 ) -> ClientServiceView:
     """The VM sees it at its next start."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.rename(session, service, asker, hostname=body.hostname)
-
+    wish = partial(actions.rename, session, hostname=body.hostname)
     return await _by_client(session, client_id, service_id, wish)
 
 
@@ -210,10 +191,7 @@ async def terminate_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId, body: Terminate
 ) -> ClientServiceView:
     """Now, or when the paid term is over. It is no longer renewed."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.terminate(session, service, asker, when=body.when)
-
+    wish = partial(actions.terminate, session, when=body.when)
     return await _by_client(session, client_id, service_id, wish)
 
 
@@ -227,10 +205,7 @@ async def restore_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId, body: Restore
 ) -> ClientServiceView:
     """As long as its data is kept; a term that is over must be renewed with it."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.restore(session, service, asker, with_renewal=body.renew)
-
+    wish = partial(actions.restore, session, with_renewal=body.renew)
     return await _by_client(session, client_id, service_id, wish)
 
 
@@ -244,8 +219,5 @@ async def renew_own_service(
     client_id: CurrentClient, session: ClientWrite, service_id: ServiceId, body: Renew
 ) -> ClientServiceView:
     """The price is held now and charged when the provider has prolonged it."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.renew(session, service, asker, paid_until=body.paid_until)
-
+    wish = partial(actions.renew, session, paid_until=body.paid_until)
     return await _by_client(session, client_id, service_id, wish)

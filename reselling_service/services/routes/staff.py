@@ -1,6 +1,7 @@
 """HTTP of services for staff: all of them, every change audited."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -151,12 +152,7 @@ async def suspend_service(
     body: StaffSuspend,
 ) -> StaffServiceView:
     """`cause` `client` is in the client's name; `staff` and `client_debt` are one at the seller."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.suspend(
-            session, service, asker, cause=body.cause, reason=body.reason, note=body.note
-        )
-
+    wish = partial(actions.suspend, session, cause=body.cause, reason=body.reason, note=body.note)
     return await _by_staff(
         session,
         staff,
@@ -182,10 +178,7 @@ async def resume_service(
     body: StaffResume,
 ) -> StaffServiceView:
     """Those of other causes and of the provider stay; where only those stand, they are named."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.resume(session, service, asker, cause=body.cause)
-
+    wish = partial(actions.resume, session, cause=body.cause)
     return await _by_staff(
         session, staff, service_id, _side(body.cause), wish, action="resume", cause=body.cause
     )
@@ -204,10 +197,7 @@ async def start_service(
     in_name_of: InNameOf = Side.STAFF,
 ) -> StaffServiceView:
     """A suspended service isn't started: `blockers` say by whom it is suspended."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.start(session, service, asker)
-
+    wish = partial(actions.start, session)
     return await _by_staff(session, staff, service_id, in_name_of, wish, action="start")
 
 
@@ -224,10 +214,7 @@ async def stop_service(
     in_name_of: InNameOf = Side.STAFF,
 ) -> StaffServiceView:
     """Nothing is sent where it is stopped already."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.stop(session, service, asker)
-
+    wish = partial(actions.stop, session)
     return await _by_staff(session, staff, service_id, in_name_of, wish, action="stop")
 
 
@@ -244,10 +231,7 @@ async def restart_service(
     in_name_of: InNameOf = Side.STAFF,
 ) -> StaffServiceView:
     """A repeated wish joins the restart that is under way."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.restart(session, service, asker)
-
+    wish = partial(actions.restart, session)
     return await _by_staff(session, staff, service_id, in_name_of, wish, action="restart")
 
 
@@ -265,10 +249,7 @@ async def rename_service(
     in_name_of: InNameOf = Side.STAFF,
 ) -> StaffServiceView:
     """The VM sees it at its next start. The name isn't written to the audit."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.rename(session, service, asker, hostname=body.hostname)
-
+    wish = partial(actions.rename, session, hostname=body.hostname)
     return await _by_staff(session, staff, service_id, in_name_of, wish, action="rename")
 
 
@@ -286,10 +267,7 @@ async def terminate_service(
     in_name_of: InNameOf = Side.STAFF,
 ) -> StaffServiceView:
     """Now, or when the paid term is over. The client can't take back what staff ended."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.terminate(session, service, asker, when=body.when)
-
+    wish = partial(actions.terminate, session, when=body.when)
     return await _by_staff(
         session, staff, service_id, in_name_of, wish, action="terminate", when=body.when
     )
@@ -309,10 +287,7 @@ async def restore_service(
     in_name_of: InNameOf = Side.STAFF,
 ) -> StaffServiceView:
     """As long as its data is kept; a term that is over must be renewed with it."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.restore(session, service, asker, with_renewal=body.renew)
-
+    wish = partial(actions.restore, session, with_renewal=body.renew)
     return await _by_staff(
         session, staff, service_id, in_name_of, wish, action="restore", renew=body.renew
     )
@@ -332,8 +307,5 @@ async def renew_service(
     in_name_of: InNameOf = Side.STAFF,
 ) -> StaffServiceView:
     """The client pays: the price is held now and charged when the seller has prolonged it."""
-
-    async def wish(service: Service, asker: Asker) -> None:
-        await actions.renew(session, service, asker, paid_until=body.paid_until)
-
+    wish = partial(actions.renew, session, paid_until=body.paid_until)
     return await _by_staff(session, staff, service_id, in_name_of, wish, action="renew")
