@@ -4,10 +4,7 @@ It works on the database of `SELLING_DATABASE_URL` directly, and is audited as `
 """
 
 import asyncio
-import secrets
-import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -15,13 +12,12 @@ from uuid import UUID
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
 from sqlalchemy import select
 
 from selling_service.catalog.actions.load import load_catalogue
 from selling_service.catalog.actions.offers import grant_offer
 from selling_service.catalog.models import Tariff
-from selling_service.catalog.schemas import Percent, read_catalogue
+from selling_service.catalog.schemas import LoadOutput, Percent, read_catalogue
 from selling_service.database import TENANT_SETTING, Base, Job, SellingRuntime
 from selling_service.ledger.actions import book_by_hand
 from selling_service.ledger.rules import ByHand
@@ -42,15 +38,15 @@ from selling_service.staff.actions import create_staff
 from selling_service.staff.models import PEOPLE
 from selling_service.staff.rules import KEPT_JOBS
 from shared.contract.basics import Scope
-from shared.kit.db import DATABASE_AWAY, WriteSession
+from shared.kit.db import WriteSession
 from shared.kit.ids import new_id
 from shared.kit.people import Role, Unattended
 from shared.kit.people.job_commands import job_commands
 from shared.kit.people.schemas import StaffInput
-from shared.kit.problems import ProblemError
 from shared.kit.reconciling.report import read_report
 from shared.kit.reconciling.schemas import ReportView
 from shared.kit.telemetry import configure_logging
+from shared.kit.terminal import new_password, plain_errors
 from shared.kit.upkeep import add_upkeep
 
 
@@ -74,7 +70,6 @@ add_upkeep(
     package="selling_service",
 )
 _CLI = Unattended.CLI
-_errors = Console(stderr=True, soft_wrap=True)
 Done = TypeVar("Done")
 PartnerName = Annotated[str, typer.Option("--partner", help="The partner's name.")]
 
@@ -93,11 +88,13 @@ def make_staff(
     ] = False,
 ) -> None:
     """Make a person of the staff. Without an option, the password is asked for."""
-    password = _password(from_stdin=password_stdin, generate=generate)
-    with _plain_errors():
+    password = new_password(from_stdin=password_stdin, generate=generate)
+
+    async def act(session: WriteSession) -> UUID:
         wanted = StaffInput(email=email, name=name or email, role=role, password=password)
-        made = _run(lambda session: create_staff(session, _CLI, **dict(wanted)))
-    typer.echo(f"staff {made}")
+        return await create_staff(session, _CLI, **dict(wanted))
+
+    typer.echo(f"staff {_as_staff(act)}")
     if generate:
         typer.echo(f"password {password}")
 
@@ -120,8 +117,7 @@ def make_partner(
         )
         return partner.id, first.id
 
-    with _plain_errors():
-        partner_id, installation_id = _run(act)
+    partner_id, installation_id = _as_staff(act)
     typer.echo(f"partner {partner_id}")
     typer.echo(f"installation {installation_id}")
 
@@ -151,8 +147,7 @@ def make_key(
         )
         return token
 
-    with _plain_errors():
-        typer.echo(_run(act))
+    typer.echo(_as_staff(act))
 
 
 @app.command("grant")
@@ -173,18 +168,19 @@ def grant(
             session, _CLI, partner_id=partner_id, tariff_id=tariff_id, discount_percent=discount
         )
 
-    with _plain_errors():
-        _run(act)
+    _as_staff(act)
     typer.echo(f"{partner} may resell {tariff}")
 
 
 @app.command("load-tariffs")
 def load_tariffs(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
     """Bring the catalogue to what a YAML file says; doing it again changes nothing."""
-    with _plain_errors():
+
+    async def act(session: WriteSession) -> LoadOutput:
         document = read_catalogue(file.read_text(encoding="utf-8"))
-        done = _run(lambda session: load_catalogue(session, document, staff=_CLI))
-    for outcome, names in done.model_dump().items():
+        return await load_catalogue(session, document, staff=_CLI)
+
+    for outcome, names in _as_staff(act).model_dump().items():
         for name in names:
             typer.echo(f"{outcome} {name}")
 
@@ -215,8 +211,7 @@ def top_up(
         )
         return line.entry.balance_after
 
-    with _plain_errors():
-        typer.echo(f"balance {_run(act)}")
+    typer.echo(f"balance {_as_staff(act)}")
 
 
 @app.command("reconcile")
@@ -227,28 +222,37 @@ def reconcile(
 ) -> None:
     """Print what differs between the books and the platforms, and what would put it right."""
 
-    async def act() -> ReportView:
-        runtime = SellingRuntime(get_settings(), tenant_setting=TENANT_SETTING)
-        async with runtime.running():
-            if run:
-                await run_once(runtime, build_platforms(runtime), asked_by=_CLI)
-            async with runtime.staff.read() as session:
-                return await read_report(session, DESK)
+    async def act(runtime: SellingRuntime) -> ReportView:
+        if run:
+            await run_once(runtime, build_platforms(runtime), asked_by=_CLI)
+        async with runtime.staff.read() as session:
+            return await read_report(session, DESK)
 
-    with _plain_errors():
-        report = asyncio.run(act())
+    report = _run(act)
     typer.echo(report.model_dump_json(indent=2) if as_json else report.text)
 
 
-def _run(act: Callable[[WriteSession], Awaitable[Done]]) -> Done:
-    """One transaction as staff."""
+def _run(act: Callable[[SellingRuntime], Awaitable[Done]]) -> Done:
+    """Act with databases open; say errors in plain words."""
 
     async def run() -> Done:
         runtime = SellingRuntime(get_settings(), tenant_setting=TENANT_SETTING)
-        async with runtime.running(), runtime.staff.write() as session:
+        async with runtime.running():
+            return await act(runtime)
+
+    with plain_errors():
+        return asyncio.run(run())
+    raise typer.Exit(1)
+
+
+def _as_staff(act: Callable[[WriteSession], Awaitable[Done]]) -> Done:
+    """One transaction; errors in plain words."""
+
+    async def act_in_one(runtime: SellingRuntime) -> Done:
+        async with runtime.staff.write() as session:
             return await act(session)
 
-    return asyncio.run(run())
+    return _run(act_in_one)
 
 
 async def _partner(session: WriteSession, name: str) -> Partner:
@@ -256,43 +260,6 @@ async def _partner(session: WriteSession, name: str) -> Partner:
     if row is None:
         raise ValueError(f"there is no partner {name}")
     return row
-
-
-def _password(*, from_stdin: bool, generate: bool) -> str:
-    if generate:
-        return secrets.token_urlsafe(15)
-    if from_stdin:
-        return sys.stdin.readline().rstrip("\n")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Say what is wrong in one line, without a traceback and without the values."""
-    try:
-        yield
-    except ProblemError as problem:
-        _errors.print(f"{problem.type.title}. {problem.detail}", markup=False)
-        for wrong in problem.errors:
-            _errors.print(f"  {wrong.path}: {wrong.message}", markup=False)
-    except ValidationError as invalid:
-        for error in invalid.errors(include_input=False, include_url=False):
-            place = ".".join(str(part) for part in error["loc"])
-            _errors.print(f"{place}: {error['msg']}", markup=False)
-    except ValueError as error:
-        _errors.print(str(error), markup=False)
-    except DATABASE_AWAY as error:
-        _errors.print(f"The database did not do it: {error}", markup=False)
-    else:
-        return
-    raise typer.Exit(1)
-
-
-def _as_staff(act: Callable[[WriteSession], Awaitable[Done]]) -> Done:
-    """One transaction; errors in plain words."""
-    with _plain_errors():
-        return _run(act)
-    raise typer.Exit(1)
 
 
 app.add_typer(job_commands(_as_staff, PEOPLE, jobs=Job, kept=KEPT_JOBS), name="jobs")

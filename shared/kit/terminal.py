@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from shared.kit.db import DATABASE_AWAY
 from shared.kit.problems import ProblemError
 
 _errors = Console(stderr=True, soft_wrap=True)
@@ -43,6 +44,8 @@ def plain_errors() -> Iterator[None]:
             _say(f"{place}: {error['msg']}")
     except (ValueError, FileExistsError, FileNotFoundError) as error:
         _say(str(error))
+    except DATABASE_AWAY as error:
+        _say(f"The database did not do it: {error}")
     else:
         return
     raise typer.Exit(1)
