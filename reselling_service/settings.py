@@ -16,7 +16,6 @@ class ResellingSettings(ServiceSettings):
         env_prefix="RESELLING_", extra="ignore", hide_input_in_errors=True
     )
 
-    host: str = "127.0.0.1"
     port: int = Field(default=8002, ge=1, le=65535)
     edition: Edition = Edition.STANDALONE
     client_sign_up: bool = True

@@ -3,7 +3,6 @@
 `python -m selling_service.main` serves it on `SELLING_HOST` and `SELLING_PORT`.
 """
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -214,9 +213,7 @@ def main() -> None:
     settings = get_settings()
     configure_logging(service="selling", level=settings.log_level, json_lines=settings.log_json)
     start_tracing("selling")
-    host = os.environ.get("SELLING_HOST", "127.0.0.1")
-    port = int(os.environ.get("SELLING_PORT", "8001"))
-    serve(create_app(settings), host=host, port=port, settings=settings)
+    serve(create_app(settings), host=settings.host, port=settings.port, settings=settings)
 
 
 if __name__ == "__main__":

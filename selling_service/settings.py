@@ -18,6 +18,7 @@ class SellingSettings(ServiceSettings):
         env_prefix="SELLING_", extra="ignore", hide_input_in_errors=True
     )
 
+    port: int = Field(default=8001, ge=1, le=65535)
     edition: Edition = Edition.HOSTING_CLOUD
     expiry_slack_seconds: int = Field(default=900, ge=0)
     retention_seconds: int = Field(default=14 * 86400, ge=0)

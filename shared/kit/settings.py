@@ -45,6 +45,7 @@ class ServiceSettings(BaseSettings):
     currency: CurrencyCode = Field(
         default="EUR", description="What all money is counted in. Fixed before the first money."
     )
+    host: str = "127.0.0.1"
     public_url: str = "http://127.0.0.1"
     log_level: str = "INFO"
     log_json: bool = True
