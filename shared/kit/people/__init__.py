@@ -1,7 +1,7 @@
 """People who log in to run a service: staff with roles, their sessions, and what they changed."""
 
 from shared.kit.people.access import StaffGuard
-from shared.kit.people.auditing import audit, redact_audit
+from shared.kit.people.auditing import Audit, audit, redact_audit
 from shared.kit.people.lockouts import Attempt, Lockouts
 from shared.kit.people.members import change_password, create_member
 from shared.kit.people.principals import Role, StaffPrincipal, Unattended
@@ -20,6 +20,7 @@ from shared.kit.people.tables import (
 
 __all__ = [
     "Attempt",
+    "Audit",
     "AuditColumns",
     "AuditHeadColumns",
     "FactorColumns",

@@ -52,6 +52,39 @@ async def audit(
     return entry.id
 
 
+class Audit:
+    """The audit of one service, e.g. `await audit(session, staff, "thing.change", …)`.
+
+    Where nobody has logged in, `doer` is `Unattended.CLI` or `Unattended.SYSTEM`.
+    """
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+
+    async def __call__(
+        self,
+        session: WriteSession,
+        doer: Doer,
+        action: str,
+        *,
+        object_type: str,
+        object_id: UUID | str,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Remember a change in its own transaction."""
+        await audit(
+            session,
+            self._people,
+            doer,
+            action,
+            object_type=object_type,
+            object_id=object_id,
+            before=before,
+            after=after,
+        )
+
+
 async def redact_audit(
     session: WriteSession,
     people: People,
