@@ -14,10 +14,8 @@ from reselling_service.ledger.schemas import BalanceView, HoldView, StatementLin
 from reselling_service.staff.routes import AnyStaff, FinanceStaff
 from shared.contract.basics import Money, Page
 from shared.contract.problems import (
-    BODY_TOO_LARGE,
     CURSOR_INVALID,
     INVALID_REQUEST,
-    MALFORMED_REQUEST,
     NOT_FOUND,
     UNAUTHORIZED,
 )
@@ -25,7 +23,7 @@ from shared.kit.bookkeeping import HoldState
 from shared.kit.db import ReadSession
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
 from shared.kit.people.access import StaffRead, StaffWrite
-from shared.kit.people.errors import ROLE_REQUIRED
+from shared.kit.people.errors import ROLE_REQUIRED, WITH_BODY
 from shared.kit.principals import ClientId, CurrentClient
 from shared.kit.problems import ProblemError, declare, not_found
 
@@ -48,9 +46,7 @@ _LIST = (UNAUTHORIZED, CURSOR_INVALID, INVALID_REQUEST)
         NOT_FOUND,
         REFERENCE_TAKEN,
         WRONG_CURRENCY,
-        INVALID_REQUEST,
-        MALFORMED_REQUEST,
-        BODY_TOO_LARGE,
+        *WITH_BODY,
     ),
 )
 async def add_top_up(

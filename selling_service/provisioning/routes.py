@@ -16,22 +16,14 @@ from selling_service.provisioning.drivers.simulated import (
 from selling_service.provisioning.schemas import BehaviourInput
 from selling_service.staff.actions import audit
 from selling_service.staff.routes import OperatorStaff
-from shared.contract import problems as catalogue
 from shared.kit.jobs import enqueue
 from shared.kit.people.access import StaffWrite
-from shared.kit.people.errors import ROLE_REQUIRED
+from shared.kit.people.errors import FOR_SOME_ROLES, WITH_BODY
 from shared.kit.problems import declare
 
 _NAME = "simulated"
 _router = APIRouter(prefix="/platforms/simulated", tags=["sandbox"])
-_PROBLEMS = (
-    catalogue.UNAUTHORIZED,
-    ROLE_REQUIRED,
-    catalogue.MALFORMED_REQUEST,
-    catalogue.BODY_TOO_LARGE,
-    catalogue.INVALID_REQUEST,
-    catalogue.UNAVAILABLE,
-)
+_PROBLEMS = (*FOR_SOME_ROLES, *WITH_BODY)
 
 
 @_router.put(

@@ -11,7 +11,7 @@ from reselling_service.clients.actions import login, profile
 from reselling_service.clients.actions import sign_up as signing_up
 from reselling_service.clients.actions.login import OpenedSession
 from reselling_service.clients.errors import EMAIL_TAKEN, SIGN_UP_CLOSED, WRONG_PASSWORD
-from reselling_service.clients.routes.common import BODY, own_view, profile_of
+from reselling_service.clients.routes.common import own_view, profile_of
 from reselling_service.clients.schemas import (
     LoginRequest,
     PasswordChange,
@@ -32,6 +32,7 @@ from shared.contract.problems import (
 from shared.kit.callers import CallerDep
 from shared.kit.keys import hash_secret
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
+from shared.kit.people.errors import WITH_BODY
 from shared.kit.people.schemas import SessionOutput, session_output
 from shared.kit.people.sessions import is_stale
 from shared.kit.principals import ClientId, CurrentClient, client_bearer
@@ -63,7 +64,7 @@ async def resolve_client(request: Request, token: str) -> ClientId | None:
     summary="Become a client",
     description="Makes an account and logs in. The house may have closed this to the public. "
     "Few are taken from one address, and fewer for e-mail addresses that are taken.",
-    responses=declare(SIGN_UP_CLOSED, EMAIL_TAKEN, RATE_LIMITED, *BODY),
+    responses=declare(SIGN_UP_CLOSED, EMAIL_TAKEN, RATE_LIMITED, *WITH_BODY),
 )
 async def sign_up(body: SignUpRequest, runtime: RuntimeDep, caller: CallerDep) -> SessionView:
     """The session's token is shown once."""
@@ -80,7 +81,7 @@ async def sign_up(body: SignUpRequest, runtime: RuntimeDep, caller: CallerDep) -
     summary="Log in",
     description="After ten failed attempts from one address the login waits five minutes, then "
     "longer.",
-    responses=declare(UNAUTHORIZED, RATE_LIMITED, *BODY),
+    responses=declare(UNAUTHORIZED, RATE_LIMITED, *WITH_BODY),
 )
 async def log_in(body: LoginRequest, runtime: RuntimeDep, caller: CallerDep) -> SessionView:
     """The session's token is shown once; it ends at its time, or when nobody uses it."""
@@ -102,7 +103,7 @@ async def read_own_profile(client_id: CurrentClient, session: ClientRead) -> Pro
     return own_view(await queries.get_client(session, client_id))
 
 
-@router.patch("/me", summary="Change your profile", responses=declare(UNAUTHORIZED, *BODY))
+@router.patch("/me", summary="Change your profile", responses=declare(UNAUTHORIZED, *WITH_BODY))
 async def change_own_profile(
     body: ProfileChange, client_id: CurrentClient, session: ClientWrite
 ) -> ProfileView:
@@ -116,7 +117,7 @@ async def change_own_profile(
     status_code=204,
     summary="Change your password",
     description="Ends all sessions, this one too: log in again with the new password.",
-    responses=declare(UNAUTHORIZED, WRONG_PASSWORD, RATE_LIMITED, *BODY),
+    responses=declare(UNAUTHORIZED, WRONG_PASSWORD, RATE_LIMITED, *WITH_BODY),
 )
 async def change_own_password(
     body: PasswordChange, client_id: CurrentClient, runtime: RuntimeDep, caller: CallerDep

@@ -3,9 +3,6 @@
 from reselling_service.clients.actions.adding import Profile
 from reselling_service.clients.models import Client
 from reselling_service.clients.schemas import ClientCreate, ProfileView, SignUpRequest
-from shared.contract.problems import BODY_TOO_LARGE, INVALID_REQUEST, MALFORMED_REQUEST
-
-BODY = (INVALID_REQUEST, MALFORMED_REQUEST, BODY_TOO_LARGE)
 
 
 def profile_of(body: SignUpRequest | ClientCreate) -> Profile:

@@ -13,7 +13,7 @@ from reselling_service.clients.actions import profile
 from reselling_service.clients.actions.profile import InUse
 from reselling_service.clients.errors import CLIENT_CLOSED, CLIENT_IN_USE, EMAIL_TAKEN
 from reselling_service.clients.models import Client
-from reselling_service.clients.routes.common import BODY, own_view, profile_of
+from reselling_service.clients.routes.common import own_view, profile_of
 from reselling_service.clients.rules import ClientState
 from reselling_service.clients.schemas import ClientChange, ClientCreate, ClientView
 from reselling_service.staff.routes import AnyStaff, OperatorStaff
@@ -26,7 +26,7 @@ from shared.contract.problems import (
 )
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
 from shared.kit.people.access import StaffRead, StaffWrite
-from shared.kit.people.errors import ROLE_REQUIRED
+from shared.kit.people.errors import ROLE_REQUIRED, WITH_BODY
 from shared.kit.principals import ClientId
 from shared.kit.problems import declare
 from shared.kit.text import Line
@@ -40,7 +40,7 @@ _ONE = (UNAUTHORIZED, NOT_FOUND, INVALID_REQUEST)
     status_code=201,
     summary="Make a client",
     description="Without a password the client can't log in until staff gives one.",
-    responses=declare(UNAUTHORIZED, ROLE_REQUIRED, EMAIL_TAKEN, *BODY),
+    responses=declare(UNAUTHORIZED, ROLE_REQUIRED, EMAIL_TAKEN, *WITH_BODY),
 )
 async def create_client(
     body: ClientCreate, staff: OperatorStaff, session: StaffWrite
@@ -83,7 +83,7 @@ async def read_client(client_id: UUID, _person: AnyStaff, session: StaffRead) ->
     "/{client_id}",
     summary="Change a client",
     description="A new password or e-mail address ends the client's sessions.",
-    responses=declare(*_ONE, ROLE_REQUIRED, EMAIL_TAKEN, CLIENT_CLOSED, *BODY),
+    responses=declare(*_ONE, ROLE_REQUIRED, EMAIL_TAKEN, CLIENT_CLOSED, *WITH_BODY),
 )
 async def change_client(
     client_id: UUID, body: ClientChange, staff: OperatorStaff, session: StaffWrite

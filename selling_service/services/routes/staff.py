@@ -15,20 +15,14 @@ from shared.contract.basics import OperationState, Page, ServiceState
 from shared.contract.services import TerminateRequest
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
 from shared.kit.people.access import StaffRead, StaffWrite
-from shared.kit.people.errors import ROLE_REQUIRED
+from shared.kit.people.errors import FOR_SOME_ROLES, WITH_BODY
 from shared.kit.problems import declare, not_found
 
 router = APIRouter()
-_GATE = (
-    catalogue.UNAUTHORIZED,
-    ROLE_REQUIRED,
-    catalogue.INVALID_REQUEST,
-    catalogue.UNAVAILABLE,
-)
+_GATE = (*FOR_SOME_ROLES, catalogue.INVALID_REQUEST)
 _CHANGE = (
-    *_GATE,
-    catalogue.MALFORMED_REQUEST,
-    catalogue.BODY_TOO_LARGE,
+    *FOR_SOME_ROLES,
+    *WITH_BODY,
     catalogue.NOT_FOUND,
     catalogue.WRONG_STATE,
     catalogue.PARKED,

@@ -10,18 +10,14 @@ from fastapi import APIRouter, Depends, Query
 
 from shared.contract.basics import Page
 from shared.contract.problems import (
-    BODY_TOO_LARGE,
     CURSOR_INVALID,
     INVALID_REQUEST,
-    MALFORMED_REQUEST,
     NOT_FOUND,
-    UNAUTHORIZED,
-    UNAVAILABLE,
 )
 from shared.kit.pagination import DEFAULT_LIMIT, After, Limit, decode_cursor, make_page
 from shared.kit.people import People, StaffGuard, StaffPrincipal, audit
 from shared.kit.people.access import StaffRead, StaffWrite
-from shared.kit.people.errors import ROLE_REQUIRED
+from shared.kit.people.errors import FOR_SOME_ROLES, WITH_BODY
 from shared.kit.people.principals import EVERYBODY, OPERATORS
 from shared.kit.problems import declare
 from shared.kit.reconciling.errors import NOT_DECIDABLE
@@ -40,15 +36,7 @@ from shared.kit.reconciling.schemas import (
 )
 from shared.kit.reconciling.tables import Desk
 
-_GATE = (UNAUTHORIZED, ROLE_REQUIRED, UNAVAILABLE)
-DECISION_PROBLEMS = (
-    *_GATE,
-    NOT_FOUND,
-    INVALID_REQUEST,
-    MALFORMED_REQUEST,
-    BODY_TOO_LARGE,
-    NOT_DECIDABLE,
-)
+DECISION_PROBLEMS = (*FOR_SOME_ROLES, *WITH_BODY, NOT_FOUND, NOT_DECIDABLE)
 
 
 def desk_router(desk: Desk, people: People, guard: StaffGuard) -> APIRouter:
@@ -69,7 +57,7 @@ def _report_routes(router: APIRouter, desk: Desk, people: People, guard: StaffGu
         name="reconciliation_report",
         dependencies=[anybody],
         summary="What differs, for people and for machines",
-        responses=declare(*_GATE),
+        responses=declare(*FOR_SOME_ROLES),
     )
     async def report(session: StaffRead) -> ReportView:
         """The last comparison, and what is open by kind."""
@@ -80,7 +68,7 @@ def _report_routes(router: APIRouter, desk: Desk, people: People, guard: StaffGu
         name="list_reconciliation_runs",
         dependencies=[anybody],
         summary="Comparisons, newest first",
-        responses=declare(*_GATE, INVALID_REQUEST, CURSOR_INVALID),
+        responses=declare(*FOR_SOME_ROLES, INVALID_REQUEST, CURSOR_INVALID),
     )
     async def runs(
         session: StaffRead, limit: Limit = DEFAULT_LIMIT, after: After = None
@@ -94,7 +82,7 @@ def _report_routes(router: APIRouter, desk: Desk, people: People, guard: StaffGu
         name="start_reconciliation_run",
         status_code=202,
         summary="Compare everything now",
-        responses=declare(*_GATE),
+        responses=declare(*FOR_SOME_ROLES),
     )
     async def start(session: StaffWrite, staff: operator) -> RunView:
         """The worker begins at once; where a run is asked for already, that is it."""
@@ -118,7 +106,7 @@ def _difference_routes(router: APIRouter, desk: Desk, guard: StaffGuard) -> None
         name="list_differences",
         dependencies=[anybody],
         summary="Differences, oldest first",
-        responses=declare(*_GATE, INVALID_REQUEST, CURSOR_INVALID),
+        responses=declare(*FOR_SOME_ROLES, INVALID_REQUEST, CURSOR_INVALID),
     )
     async def differences(
         session: StaffRead,
@@ -140,7 +128,7 @@ def _difference_routes(router: APIRouter, desk: Desk, guard: StaffGuard) -> None
         name="read_difference",
         dependencies=[anybody],
         summary="A difference",
-        responses=declare(*_GATE, NOT_FOUND, INVALID_REQUEST),
+        responses=declare(*FOR_SOME_ROLES, NOT_FOUND, INVALID_REQUEST),
     )
     async def difference(session: StaffRead, difference_id: UUID) -> DifferenceView:
         """One difference over all runs that saw it."""
