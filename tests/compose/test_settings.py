@@ -25,7 +25,7 @@ HALVES: dict[str, type[ServiceSettings]] = {
 # Everything else that a service has can be set.
 NOT_FOR_OPERATORS = {
     "the file's own affair": {
-        *("database_url", "app_database_url", "staff_database_url", "owner_database_url"),
+        *("database_url", "app_database_url", "staff_database_url"),
         *("secret_keys", "host", "port", "worker_metrics_host", "log_json"),
     },
     "never in production": {"sandbox", "allow_powerful_login", "webhook_private_addresses"},
