@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WHEELHOUSE := .tandem/wheelhouse
 UV := $(BIN)/uv
-TEST_ARGS ?= -n 2 --dist loadgroup
+# A file is a unit, so that what its tests share is made once; slow ones first (tests/conftest.py).
+TEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder
 # Of `make chaos`; with DURATION (seconds) a run ends then, and not after its commands.
 COMMANDS ?= 10000
 SEEDS ?= 5

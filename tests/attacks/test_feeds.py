@@ -13,7 +13,7 @@ from shared.kit.clock import SystemClock
 from tests.attacks.world import World, problem
 
 # The first of them makes the world.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("attacks")]
+pytestmark = [pytest.mark.timeout(300)]
 EVENTS = "/partner/v1/events"
 STRANGE = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -8,7 +8,7 @@ import pytest
 from tests.attacks.world import World, problem, raw_problem
 
 # The first of them makes the world.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("attacks")]
+pytestmark = [pytest.mark.timeout(300)]
 
 HOST = b"Host: provider.example.com\r\nConnection: close\r\n"
 POST = b"POST /partner/v1/services HTTP/1.1\r\n" + HOST

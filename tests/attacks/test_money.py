@@ -13,7 +13,7 @@ from tests.attacks.world import World, problem
 from tests.journeys.stack import OS
 
 # The first of them makes the world.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("attacks")]
+pytestmark = [pytest.mark.timeout(300)]
 
 
 def at_once(*wishes: Callable[[], httpx.Response]) -> list[httpx.Response]:

@@ -10,7 +10,7 @@ import pytest
 from tests.attacks.world import World, problem
 
 # The first of them makes the world.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("attacks")]
+pytestmark = [pytest.mark.timeout(300)]
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJlaXNwaWVsYmVpc3BpZWxiZWlzcGllbGJlaXNw"
 

@@ -52,14 +52,12 @@ def judge(findings: Findings, *, service: str) -> None:
     assert findings.never_succeeded() - OUT_OF_REACH == set()
 
 
-@pytest.mark.xdist_group("fuzz-selling")
 def test_the_provider_answers_everything_as_declared(selling_world: SellingWorld) -> None:
     findings = fuzz(selling_world)
     judge(findings, service="selling")
     assert findings.asked_by_strangers["GET /partner/v1/services/{service_ref}"] > 0
 
 
-@pytest.mark.xdist_group("fuzz-reselling")
 def test_the_reseller_answers_everything_as_declared(reselling_world: ResellingWorld) -> None:
     findings = fuzz(reselling_world)
     judge(findings, service="reselling")

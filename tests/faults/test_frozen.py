@@ -27,7 +27,7 @@ TAKEN = "SELECT attempts FROM operations WHERE kind = 'start' AND service_ref = 
 
 @pytest.fixture(
     scope="module",
-    params=["simulated", pytest.param("qemu", marks=pytest.mark.xdist_group("qemu"))],
+    params=["simulated", "qemu"],
 )
 def chain(request: pytest.FixtureRequest, make_chain: MakeChain) -> Iterator[Chain]:
     """A pair with two workers of the seller, per driver."""

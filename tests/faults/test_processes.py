@@ -25,7 +25,7 @@ from tests.journeys.patient import LONGEST, look
 from tests.journeys.wires import wired
 from tests.requirements import require
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("lab")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 CLIENTS = 3
 ORDER = CommandKind.ORDER

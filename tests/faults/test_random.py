@@ -15,7 +15,7 @@ from tests.faults.mischief import PAUSE
 from tests.journeys.behind import one, rows
 from tests.journeys.invariants import check_all
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("random")]
+pytestmark = [pytest.mark.slow]
 
 
 def setting(name: str, default: str) -> str:

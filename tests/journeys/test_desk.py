@@ -8,7 +8,7 @@ import pytest
 
 from tests.journeys.stack import Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("common")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 BEHAVIOUR = "/admin/v1/platforms/simulated/behaviour"
 REASON = {"reason": "The node burnt down."}
 

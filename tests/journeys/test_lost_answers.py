@@ -23,7 +23,7 @@ from tests.journeys.wires import (
     wired,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("common")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 ORDERS = 1000
 SHOPS = 5

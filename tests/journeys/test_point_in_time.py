@@ -19,7 +19,7 @@ from tests.journeys.invariants import check_all, databases
 from tests.journeys.reconciling import ENVIRONMENT, adopt_for, come_together
 from tests.journeys.stack import Shop, Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("point_in_time")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

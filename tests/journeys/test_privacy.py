@@ -20,7 +20,7 @@ from tests.journeys.marks import found, make_marks
 from tests.journeys.stack import OS, Stack
 from tests.journeys.wires import Wire, wired
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("common")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 FIELDS = (
     "name",

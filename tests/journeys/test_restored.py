@@ -27,7 +27,7 @@ from tests.journeys.reconciling import (
 )
 from tests.journeys.stack import Shop, Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("restored")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 LATE = ("charge_unknown_here", "seller_went_back", "heard_other")
 
 

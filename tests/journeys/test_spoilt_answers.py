@@ -22,7 +22,7 @@ from tests.journeys.proxy import Fault, Sent, answer
 from tests.journeys.stack import Stack
 from tests.journeys.wires import Wire, first_of, money, mute_feed, wired
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("common")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 LONGEST = 120  # on a busy machine
 DEADLINE = timedelta(hours=24, minutes=1)

@@ -29,14 +29,12 @@ def told(stack: Stack) -> str:
     return text.getvalue()
 
 
-@pytest.mark.xdist_group("story")
 def test_story_holds_twice_on_the_same_databases(shared_stack: Stack) -> None:
     first, second = told(shared_stack), told(shared_stack)
     assert "The story holds" in first
     assert first.count("✓") == second.count("✓") > 30
 
 
-@pytest.mark.xdist_group("story")
 def test_story_stops_at_the_first_surprise(shared_stack: Stack) -> None:
     wrong = {**shared_stack.logins, "reselling": ("owner@reselling.example.com", "wrong password")}
     with pytest.raises(demo.Surprise, match="401"):
@@ -44,7 +42,6 @@ def test_story_stops_at_the_first_surprise(shared_stack: Stack) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.xdist_group("qemu")
 def test_story_holds_on_real_machines(make_stack: MakeStack) -> None:
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     require(not missing, f"these programs are not installed: {', '.join(missing)}")
