@@ -308,6 +308,16 @@ class Stack:
         ref = self.staff.service(service_id)["service_ref"]
         return self.admin.service(ref, shop.goods.partner["id"])
 
+    def wait_until_followed(self, seller_id: str) -> None:
+        """Wait until the seller's events are read as they happen.
+
+        What a seller did before that is heard as it stands, and no event of it is applied.
+        """
+        path = f"/staff/v1/sellers/{seller_id}/sync"
+        self.wait_until(
+            lambda: self.staff.get(path)["mode"] == "stream", what="a reader of the feed"
+        )
+
     def move_clocks(self, seconds: int) -> None:
         """Move both sandboxes on."""
         self.admin.move_clock(seconds)

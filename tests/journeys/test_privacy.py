@@ -6,7 +6,6 @@ forms that a copy of them could take; that the search works is shown at home, wh
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -127,12 +126,6 @@ def order(wire: Wire, client: Client, marks: Mapping[str, str]) -> tuple[str, st
     return placed["service_id"], again["service_id"]
 
 
-def follows(stack: Stack, seller_id: str) -> bool:
-    """Whether the seller's events are read as they happen."""
-    mode: str = stack.staff.get(f"/staff/v1/sellers/{seller_id}/sync")["mode"]
-    return mode == "stream"
-
-
 @pytest.fixture(scope="module")
 def told(common_stack: Stack) -> Iterator[Told]:
     marks = make_marks(FIELDS)
@@ -143,7 +136,7 @@ def told(common_stack: Stack) -> Iterator[Told]:
         common_stack.staff.patch(f"/staff/v1/tariffs/{tariff}", {"name": marks["tariff_name"]})
         client = come_as_client(common_stack, marks)
         # What happened before the feed is followed is learnt from the inventory instead.
-        common_stack.wait_until(partial(follows, common_stack, seller), what="a reader of the feed")
+        common_stack.wait_until_followed(seller)
         with client:
             live_through_everything(wire, client, marks)
             settle(common_stack)

@@ -66,6 +66,7 @@ def test_a_click_is_followed_to_the_platform_and_back_and_no_secret_is_told(
 ) -> None:
     shop = stack.open_shop()
     stack.staff.put(f"/staff/v1/sellers/{shop.seller['id']}/webhook", {})
+    stack.wait_until_followed(shop.seller["id"])
     anna = stack.new_client(name="Annabella Hidden")
     trace_id, click = secrets.token_hex(16), secrets.token_hex(8)
     anna.http.headers["traceparent"] = f"00-{trace_id}-{click}-01"
