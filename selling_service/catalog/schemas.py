@@ -251,7 +251,10 @@ class OfferDocument(OfferInput):
 
 
 class CatalogueDocument(Input):
-    """A whole catalogue: what it names is made or changed, what it doesn't name is left."""
+    """A whole catalogue: what it names is made or changed, what it doesn't name is left.
+
+    Each row costs some statements, all in one transaction: a larger catalogue is loaded in parts.
+    """
 
     model_config = shown(
         {
@@ -261,10 +264,10 @@ class CatalogueDocument(Input):
         }
     )
 
-    data_centers: list[DataCenterInput] = Field(default_factory=list, max_length=1000)
-    os_templates: list[OSTemplateInput] = Field(default_factory=list, max_length=1000)
-    tariffs: list[TariffDocument] = Field(default_factory=list, max_length=1000)
-    offers: list[OfferDocument] = Field(default_factory=list, max_length=10_000)
+    data_centers: list[DataCenterInput] = Field(default_factory=list, max_length=100)
+    os_templates: list[OSTemplateInput] = Field(default_factory=list, max_length=200)
+    tariffs: list[TariffDocument] = Field(default_factory=list, max_length=300)
+    offers: list[OfferDocument] = Field(default_factory=list, max_length=1000)
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
