@@ -6,26 +6,15 @@ import pytest
 from sqlalchemy import func, select
 
 from shared.kit import batches
-from shared.kit.jobs import Job
 from shared.kit.people import Role, retention
 from shared.kit.people.chain import verify_chain
 from shared.kit.people.retention import staff_retention
+from tests.job import job_of
 from tests.kit.people_fixtures import house, service
 from tests.kit.people_house import BASE, PASSWORD, House
 
 __all__ = ["house", "service"]
-NO_JOB = Job(
-    id=1,
-    kind="forget_staff",
-    lane=None,
-    tenant_id=None,
-    payload={},
-    attempt=1,
-    claim=1,
-    max_attempts=1,
-    worker=1,
-    traceparent=None,
-)
+NO_JOB = job_of("forget_staff")
 
 
 async def forget(house: House) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from reselling_service.commands.tasks import tasks
 from reselling_service.desk.tasks import tasks as desk_tasks
 from shared.contract.basics import CommandKind
-from shared.kit.jobs import Job
+from tests.job import job_of
 from tests.reselling.sellers.fake import Fault, problem
 from tests.reselling.sellers.rig import Rig, until
 
@@ -17,20 +17,7 @@ HOUR = timedelta(hours=1)
 async def prune(rig: Rig) -> None:
     (task,) = (task for task in desk_tasks(rig.runtime) if task.kind == "prune_attempts")
     assert task.every == HOUR
-    await task.work(
-        Job(
-            id=1,
-            kind=task.kind,
-            lane=None,
-            tenant_id=None,
-            payload={},
-            attempt=1,
-            claim=1,
-            max_attempts=1,
-            worker=1,
-            traceparent=None,
-        )
-    )
+    await task.work(job_of(task.kind))
 
 
 async def books(rig: Rig) -> list[str]:

@@ -1,27 +1,13 @@
 """Names of services that ended long ago go by themselves."""
 
 from datetime import timedelta
-from functools import partial
 
 from sqlalchemy import text
 
 from reselling_service.clients.tasks import tasks as client_tasks
 from reselling_service.privacy.tasks import tasks
-from shared.kit.jobs import Job
+from tests.job import job_of
 from tests.reselling.privacy.planted import open_planted, write
-
-NO_JOB = partial(
-    Job,
-    id=1,
-    lane=None,
-    tenant_id=None,
-    payload={},
-    attempt=1,
-    claim=1,
-    max_attempts=1,
-    worker=1,
-    traceparent=None,
-)
 
 
 async def test_names_of_an_ended_service_are_kept_for_thirty_days(
@@ -30,14 +16,14 @@ async def test_names_of_an_ended_service_are_kept_for_thirty_days(
     async with open_planted(reselling_database_url) as planted:
         (forget,) = tasks(planted.shop.runtime)
         for _ in range(2):
-            await forget.work(NO_JOB(kind=forget.kind))
+            await forget.work(job_of(forget.kind))
             assert (await planted.service()).name == "planted by staff"
             await planted.end() if (await planted.service()).heard_state == "active" else None
         planted.shop.clock.advance(timedelta(days=29))
-        await forget.work(NO_JOB(kind=forget.kind))
+        await forget.work(job_of(forget.kind))
         assert (await planted.service()).forgotten_at is None
         planted.shop.clock.advance(timedelta(days=2))
-        await forget.work(NO_JOB(kind=forget.kind))
+        await forget.work(job_of(forget.kind))
         service = await planted.service()
         assert (service.name, service.forgotten_at) == ("erased", planted.shop.clock.now())
         assert b"planted.example.com" not in await planted.dump()
@@ -49,11 +35,11 @@ async def test_a_clients_sessions_that_are_over_go(reselling_database_url: str) 
     async with open_planted(reselling_database_url) as planted:
         assert b"planted browser" in await planted.dump()
         (forget,) = client_tasks(planted.house.runtime)
-        await forget.work(NO_JOB(kind=forget.kind))
+        await forget.work(job_of(forget.kind))
         assert b"planted browser" in await planted.dump()
         late = client_tasks(planted.shop.runtime)[0]
         planted.shop.clock.advance(timedelta(days=400))
-        await late.work(NO_JOB(kind=late.kind))
+        await late.work(job_of(late.kind))
         assert b"planted browser" not in await planted.dump()
 
 
@@ -67,7 +53,7 @@ async def test_attempts_of_clients_are_kept_for_thirty_days(reselling_database_u
         for days in (0, 29, 2):
             older = "UPDATE client_lockouts SET last_at = last_at - make_interval(days => :days)"
             await write(planted, older, days=days)
-            await forget.work(NO_JOB(kind=forget.kind))
+            await forget.work(job_of(forget.kind))
             async with planted.house.runtime.staff.read() as session:
                 left.append(await session.scalar(text("SELECT count(*) FROM client_lockouts")))
         assert left[0] == left[1] > 0

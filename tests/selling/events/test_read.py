@@ -11,7 +11,7 @@ from selling_service.database import SellingRuntime
 from selling_service.events.actions import prune_events
 from selling_service.events.tasks import PRUNE_JOB, tasks
 from shared.contract.basics import Scope
-from shared.kit.jobs import Job
+from tests.job import job_of
 from tests.kit.stage import ManualClock
 from tests.selling.events.stage import Seat, happen, make_app, open_runtime, seat
 
@@ -41,20 +41,7 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 
 async def prune(runtime: SellingRuntime) -> None:
     (task,) = (task for task in tasks(runtime) if task.kind == PRUNE_JOB)
-    await task.work(
-        Job(
-            id=1,
-            kind=task.kind,
-            lane=None,
-            tenant_id=None,
-            payload={},
-            attempt=1,
-            claim=1,
-            max_attempts=1,
-            worker=1,
-            traceparent=None,
-        )
-    )
+    await task.work(job_of(task.kind))
 
 
 async def test_an_empty_feed_is_an_empty_page(client: httpx.AsyncClient, reader: Seat) -> None:

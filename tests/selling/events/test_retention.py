@@ -8,7 +8,7 @@ from selling_service.database import SellingRuntime
 from selling_service.events.models import WebhookDelivery, WebhookEndpoint
 from selling_service.events.tasks import PRUNE_JOB, tasks
 from shared.kit.ids import new_id
-from shared.kit.jobs import Job
+from tests.job import job_of
 from tests.kit.stage import ManualClock
 from tests.selling.events.stage import seat
 
@@ -19,20 +19,7 @@ HOUR = timedelta(hours=1)
 async def prune(runtime: SellingRuntime) -> None:
     (task,) = (task for task in tasks(runtime) if task.kind == PRUNE_JOB)
     assert task.every == HOUR
-    await task.work(
-        Job(
-            id=1,
-            kind=PRUNE_JOB,
-            lane=None,
-            tenant_id=None,
-            payload={},
-            attempt=1,
-            claim=1,
-            max_attempts=1,
-            worker=1,
-            traceparent=None,
-        )
-    )
+    await task.work(job_of(PRUNE_JOB))
 
 
 async def log_hints(runtime: SellingRuntime, *states: str) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from selling_service.desk.tasks import tasks as desk_tasks
 from selling_service.services.tasks import tasks
-from shared.kit.jobs import Job
+from tests.job import job_of
 from tests.selling.services.house import Caller, House
 
 MONEY = ("balances", "holds", "entries", "terms", "operations", "received_commands", "events")
@@ -19,20 +19,7 @@ async def run(house: House, kind: str) -> None:
     known = [*tasks(house.runtime, house.platforms), *desk_tasks(house.runtime)]
     (task,) = (task for task in known if task.kind == kind)
     assert task.every is not None
-    await task.work(
-        Job(
-            id=1,
-            kind=kind,
-            lane=None,
-            tenant_id=None,
-            payload={},
-            attempt=1,
-            claim=1,
-            max_attempts=1,
-            worker=1,
-            traceparent=None,
-        )
-    )
+    await task.work(job_of(kind))
 
 
 async def order(house: House, partner: Caller) -> str:
