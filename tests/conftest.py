@@ -6,6 +6,7 @@ TEST_POSTGRES_MAJOR it is the embedded kind, but of that major version, from whe
 
 import asyncio
 import fcntl
+import gc
 import os
 import shutil
 import tempfile
@@ -28,6 +29,8 @@ from local_stack.postgres import EmbeddedPostgres
 from local_stack.postgres_binaries import find_binaries
 from shared.kit import passwords
 
+# A test that hangs ends sometime; one on a busy machine isn't stopped in the midst of its work.
+SLOWEST_SECONDS = 1200
 MEMORY = Path("/dev/shm")  # noqa: S108 (a private folder is made in it)
 ENOUGH_MEMORY = 1 << 30
 SMALL = {"max_wal_size": "96MB", "min_wal_size": "32MB"}
@@ -47,6 +50,15 @@ hypothesis.settings.load_profile("house")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the slow ones, or one of them would run alone at the end. Otherwise at random."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOWEST_SECONDS))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what all tests share out of the way of collections: half a million objects that stay."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -11,7 +11,7 @@ from local_stack.demo.callers import wait_for
 from tests.compose.engine import CommandFailed
 from tests.compose.stack import LONG_RUNNING, ONE_SHOT, Containers
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 APPLICATIONS = sorted(name for name in LONG_RUNNING if not name.endswith("-db"))
 CONNECTED = """

@@ -6,7 +6,7 @@
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,8 +27,9 @@ from tests.contract.world import World
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "3"))
 # The world knows which ids a run may break; ids out of answers would lead to the run's own partner.
 OWN_IDS = {"extra-data-sources": {"responses": False}}
+SEED = 20_240_501
+ROUNDS = 6
 SETTINGS: dict[str, Any] = {
-    "seed": 20_240_501,
     "continue-on-failure": True,
     "request-timeout": 20,
     # A stream never ends: its first event is looked at here, the rest of it in test_stream.
@@ -113,18 +114,31 @@ def _failed(event: events.ScenarioFinished) -> Iterator[str]:
                 yield f"{what}\n{info.code_sample}\n{said[:1000]}"
 
 
-def fuzz(world: World) -> Findings:
-    """Ask the world's service everything that its document holds."""
-    config = Config.from_dict(SETTINGS)
-    schema = schemathesis.openapi.from_url(f"{world.base_url}/openapi.json", config=config)
-    _identify(schema, world)
+def fuzz(world: World, *, out_of_reach: Collection[str] = ()) -> Findings:
+    """Ask the world's service everything that its document holds.
+
+    What had no luck is asked again, some times at the most: few examples may all be made wrong, or
+    meet a service that is just being changed. Operations `out_of_reach` can't succeed.
+    """
     findings = Findings()
     _STRANGERS.clear()
     _STRANGERS.update(world.strangers)
     with _asking_for_what_exists(world):
-        for event in from_schema(schema).execute():
-            findings.take(event)
+        _ask(world, findings)
+        for again in range(1, ROUNDS):
+            if unlucky := findings.never_succeeded().difference(out_of_reach):
+                _ask(world, findings, only=unlucky, again=again)
     return findings
+
+
+def _ask(world: World, findings: Findings, *, only: Collection[str] = (), again: int = 0) -> None:
+    config = Config.from_dict({**SETTINGS, "seed": SEED + again})
+    every = schemathesis.openapi.from_url(f"{world.base_url}/openapi.json", config=config)
+    schema = every.include(name=sorted(only)) if only else every
+    _identify(schema, world)
+    world.label = ""
+    for event in from_schema(schema).execute():
+        findings.take(event)
 
 
 @schemathesis.check

@@ -1,5 +1,6 @@
 """The provider of a running pair as what made-up requests are sent to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -135,14 +136,14 @@ class SellingWorld(World):
         key = {"installation_id": installation["id"], "name": "spare", "scopes": ["money:read"]}
         return installation["id"], self.stack.admin.post(f"{path}/keys", key)["id"]
 
-    def _differences(self, label: str, services: list[JSON]) -> list[str]:
-        """One to be decided about: a VM that stands as its service does."""
+    def _differences(self, label: str, services: list[JSON]) -> list[Callable[[], str]]:
+        """Ever new ones to be decided about: a VM that stands as its service does."""
         if "/differences/" not in label or not services:
             return []
         evidence = {"platform": {"power": services[0]["power"]}}
         refs = {"service": services[0]["id"]}
         url = self.stack.selling_database
-        return [make_difference(url, "vm_power", refs=refs, evidence=evidence)]
+        return [partial(make_difference, url, "vm_power", refs=refs, evidence=evidence)]
 
     def _unused_accounts(self) -> list[str]:
         """Accounts that can be closed."""

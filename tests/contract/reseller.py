@@ -1,5 +1,6 @@
 """The reseller of a running pair as what made-up requests are sent to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -90,12 +91,12 @@ class ResellingWorld(World):
             "to": [self.someone["id"]],
         }
 
-    def _differences(self, label: str, services: list[JSON]) -> list[str]:
-        """One to be decided about: a service that lives."""
+    def _differences(self, label: str, services: list[JSON]) -> list[Callable[[], str]]:
+        """Ever new ones to be decided about: a service that lives."""
         if "/differences/" not in label or not services:
             return []
         url, refs = self.stack.reselling_database, {"service": services[0]["id"]}
-        return [make_difference(url, "cancelled_but_lives", refs=refs, evidence={})]
+        return [partial(make_difference, url, "cancelled_but_lives", refs=refs, evidence={})]
 
     def _failed(self) -> list[str]:
         """Commands that have failed at the seller, which are on the desk."""

@@ -48,8 +48,11 @@ class Chain(Stack):
     def command(self, name: str) -> tuple[str, ...]:
         return ("tests.faults.launch", name, PROGRAMS[name.removesuffix(SECOND)])
 
+    def seconds_ahead(self, service: str) -> float:
+        return self.skew.get(service, 0.0)
+
     def environment_of(self, name: str) -> dict[str, str]:
-        seconds = self.skew.get(name.partition("-")[0], 0.0)
+        seconds = self.seconds_ahead(name.partition("-")[0])
         return {**self.variables(), **({SKEW: str(seconds)} if seconds else {})}
 
     # ---------------------------------------------------------------------------------- processes

@@ -19,7 +19,7 @@ from tests.journeys.machines import Machine
 from tests.provisioning.conftest import PROGRAMS
 from tests.requirements import require
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 LEASE = {"SELLING_WORKER_LEASE_SECONDS": "2"}
 TAKEN = "SELECT attempts FROM operations WHERE kind = 'start' AND service_ref = $1"

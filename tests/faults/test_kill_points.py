@@ -64,7 +64,6 @@ def chain(make_chain: MakeChain) -> Iterator[Chain]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_every_process_dies_at_every_point_of_every_command(chain: Chain) -> None:
     shop = chain.open_shop(paid_in=10**7)
     plans = plan_lives()
@@ -146,7 +145,6 @@ def delete(chain: Chain, shop: Shop, client: Client) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_without_a_mark_nobody_dies(chain: Chain) -> None:
     """The traps themselves change nothing: the processes are the ones from before."""
     before = {name: chain.pid(name) for name in chain.programs()}

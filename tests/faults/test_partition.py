@@ -16,7 +16,7 @@ from tests.journeys.patient import look
 from tests.journeys.stack import Stack
 from tests.journeys.wires import Wire, wired
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 SECONDS = 60.0
 DONE_WITHIN = 10.0

@@ -15,7 +15,7 @@ from tests.faults.mischief import PAUSE
 from tests.journeys.behind import one, rows
 from tests.journeys.invariants import check_all
 
-pytestmark = [pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def setting(name: str, default: str) -> str:
@@ -47,7 +47,7 @@ DOUBLED = {
 STUCK = "SELECT count(*) FROM jobs WHERE state = 'dead' OR lane IS NOT NULL"
 
 
-@pytest.mark.timeout(0 if COMMANDS > 500 or float("inf") > DURATION else 1200)
+@pytest.mark.timeout(0 if COMMANDS > 500 or float("inf") > DURATION else 1800)
 @pytest.mark.parametrize("number", range(SEEDS))
 def test_random_wishes_under_mixed_faults(lab: Lab, number: int) -> None:
     seed = FIRST_SEED + number

@@ -18,7 +18,7 @@ from tests.journeys.invariants import check_all, settle
 from tests.journeys.proxy import Fault, Rule, Sent
 from tests.journeys.wires import wired
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 CLIENTS = 4
 # Long enough for a command, so that the next one comes into the middle of something.

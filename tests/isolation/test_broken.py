@@ -16,7 +16,7 @@ from tests.isolation.matrix import Matrix, Report
 from tests.isolation.unfiltering import Unfilter, without_tenant
 from tests.isolation.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 ONE = "GET /partner/v1/services/{service_ref}"
 LIST = "GET /partner/v1/services"
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.isolation.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 def test_hints_tell_a_partner_nothing_of_anybody_else(world: World) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.isolation.matrix import Matrix
 from tests.isolation.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 
 def test_nobody_gets_in_and_nothing_of_another_gets_out(world: World) -> None:

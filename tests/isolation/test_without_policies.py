@@ -18,7 +18,7 @@ from tests.isolation.test_without_where import SCHEMES
 from tests.isolation.unfiltering import Unfilter, without_tenant
 from tests.isolation.world import World
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 TRAIL = "GET /partner/v1/trail/{trace_id}"
 OF_THE_MOMENT = re.compile(r'"(?:server_time|made_at|request_id|trace_id)":"[^"]*"')
 # Routes that meet more rows when no condition is left: if fewer do, the test has grown blind.

@@ -14,7 +14,7 @@ from tests.isolation.rules import Route
 from tests.isolation.unfiltering import Unfilter, without_any, without_tenant
 from tests.isolation.world import Tenant, World
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 SCHEMES = {"partner_key": "selling", "client_session": "reselling"}
 # Tells what the key itself says, before anything is read.
 OF_THE_KEY = {"GET /partner/v1/about"}

@@ -19,7 +19,7 @@ _JOBS_LEFT = """
     SELECT kind, state, run_at, attempts, last_error, payload FROM jobs WHERE (lane IS NOT NULL
         OR kind IN ('operation', 'forward', 'cancel_command', 'command_settled')
         OR state = 'ready' AND run_at < clock_timestamp() - interval '10 s'
-            + interval '1 s' * coalesce((SELECT offset_seconds FROM sandbox_clock), 0))
+            + interval '1 s' * ({ahead} + coalesce((SELECT offset_seconds FROM sandbox_clock), 0)))
 """
 # A seller that staff has disabled is left alone: its commands wait until it is enabled.
 _OF_DISABLED = """EXISTS (
@@ -224,12 +224,17 @@ def _always(stack: Stack) -> dict[str, dict[str, str]]:
 
 def _find(stack: Stack, checks: Mapping[str, Mapping[str, str]]) -> dict[str, list[Row]]:
     """What each check of a service finds in its database."""
-    tenant = {"selling": "partner_id", "reselling": "client_id"}
     return {
-        f"{service}: {what}": rows(url, statement.format(tenant=tenant[service]))
+        f"{service}: {what}": rows(url, _of(stack, service, statement))
         for service, url in databases(stack).items()
         for what, statement in checks[service].items()
     }
+
+
+def _of(stack: Stack, service: str, statement: str) -> str:
+    """A statement as it is for this side, whose processes may live in a time of their own."""
+    tenant = {"selling": "partner_id", "reselling": "client_id"}
+    return statement.format(tenant=tenant[service], ahead=stack.seconds_ahead(service))
 
 
 def _refuse(wrong: Mapping[str, list[Row]]) -> None:
@@ -247,11 +252,12 @@ def databases(stack: Stack) -> dict[str, str]:
 def _under_way(stack: Stack) -> dict[str, list[Row]]:
     """Look for what isn't finished. A seller that staff has disabled is left alone."""
     home, upstream = stack.reselling_database, stack.selling_database
+    left = {service: _of(stack, service, _JOBS_LEFT) for service in databases(stack)}
     found = {
         "commands": rows(home, f"{_OPEN_COMMANDS} LIMIT 3"),
         "operations": rows(upstream, f"{_OPEN_OPERATIONS} LIMIT 3"),
-        "jobs at the seller": rows(upstream, f"{_JOBS_LEFT} LIMIT 3"),
-        "jobs at the reseller": rows(home, f"{_JOBS_LEFT} AND NOT {_OF_DISABLED} LIMIT 3"),
+        "jobs at the seller": rows(upstream, f"{left['selling']} LIMIT 3"),
+        "jobs at the reseller": rows(home, f"{left['reselling']} AND NOT {_OF_DISABLED} LIMIT 3"),
         "feeds": _unread(stack),
     }
     return {what: some for what, some in found.items() if some}

@@ -8,7 +8,6 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,11 +21,13 @@ from local_stack.demo.cast import IMAGES, LONGEST, RAM_MIB
 from local_stack.first_owners import make_first_owner
 from local_stack.home import PROGRAMS, guest_variables
 from local_stack.machines import end_machines
-from local_stack.processes import spawn, tail
+from local_stack.processes import tail
 from shared.kit.vault import Vault
+from tests.journeys import nursery
 from tests.ports import free_port
 
 Found = TypeVar("Found")
+Process = nursery.Started | subprocess.Popen[bytes]
 READY_SECONDS = 40.0
 OS = "debian-12"
 PRICES = {"hour": 2, "month": 500, "year": 5_000}
@@ -77,9 +78,7 @@ class Stack:
         self.logins = {
             name: (f"owner@{name}.example.com", secrets.token_urlsafe(12)) for name in self.ports
         }
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        # A child dies with the thread that spawned it; tests may restart from short-lived ones.
-        self._spawner = ThreadPoolExecutor(1, thread_name_prefix="stack-spawner")
+        self.processes: dict[str, Process] = {}
         self.admin = Provider(self.urls.get("selling", ""))
         self.staff = Reseller(self.urls["reselling"])
         self._callers: list[Client] = []
@@ -114,8 +113,11 @@ class Stack:
             caller.http.close()
         for name in list(self.processes):
             self.kill(name)
-        self._spawner.shutdown()
         end_machines(self.variables())
+
+    def seconds_ahead(self, service: str) -> float:  # noqa: ARG002
+        """How far the clock of a service's processes is ahead of its database's."""
+        return 0.0
 
     def variables(self) -> dict[str, str]:
         """Return what every process of this pair sees."""
@@ -166,13 +168,9 @@ class Stack:
     def start(self, *names: str) -> None:
         """Start processes that aren't running."""
         for name in names:
-            begin = partial(
-                spawn,
-                *self.command(name),
-                environment=self.environment_of(name),
-                log=self.log(name),
+            self.processes[name] = nursery.start(
+                *self.command(name), environment=self.environment_of(name), log=self.log(name)
             )
-            self.processes[name] = self._spawner.submit(begin).result()
 
     def kill(self, *names: str) -> None:
         """SIGKILL, as a power cut does it."""

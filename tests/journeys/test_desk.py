@@ -8,7 +8,7 @@ import pytest
 
 from tests.journeys.stack import Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 BEHAVIOUR = "/admin/v1/platforms/simulated/behaviour"
 REASON = {"reason": "The node burnt down."}
 

@@ -9,7 +9,7 @@ from tests.journeys.behind import one
 from tests.journeys.conftest import MakeStack
 from tests.journeys.stack import Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tests.journeys.behind import on_platform, rows
 from tests.journeys.invariants import check_all, settle
 from tests.journeys.stack import Shop, Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 VERBS = ("suspend", "resume", "start", "stop", "restart", "terminate", "restore", "renew", "rename")
 

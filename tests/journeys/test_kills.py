@@ -23,7 +23,7 @@ from tests.journeys.proxy import Fault, Sent
 from tests.journeys.stack import OS, Shop, Stack
 from tests.journeys.wires import Wire, order_at_once, wired
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 ORDERS = 60
 SUSPENDS = 30

@@ -23,7 +23,7 @@ from tests.journeys.wires import (
     wired,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 ORDERS = 1000
 SHOPS = 5

@@ -19,7 +19,7 @@ from tests.journeys.invariants import check_all, databases
 from tests.journeys.reconciling import ENVIRONMENT, adopt_for, come_together
 from tests.journeys.stack import Shop, Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

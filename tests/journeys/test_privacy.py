@@ -19,7 +19,7 @@ from tests.journeys.marks import found, make_marks
 from tests.journeys.stack import OS, Stack
 from tests.journeys.wires import Wire, wired
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 FIELDS = (
     "name",

@@ -24,7 +24,7 @@ from tests.journeys.stack import OS, Goods, Shop, Stack
 from tests.provisioning.conftest import PROGRAMS
 from tests.requirements import require
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 RETENTION = 14 * 86400
 PASSWORD = "sesame opens it"

@@ -14,7 +14,7 @@ from tests.journeys.invariants import check_all, settle
 from tests.journeys.stack import OS, Stack
 from tests.journeys.wires import Wire, money, wired
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 PAID_IN = 100_000
 # A month with set-up, in cents: for the client, and for the partner.

@@ -27,7 +27,7 @@ from tests.journeys.reconciling import (
 )
 from tests.journeys.stack import Shop, Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 LATE = ("charge_unknown_here", "seller_went_back", "heard_other")
 
 

@@ -20,7 +20,7 @@ from tests.journeys.release import ReleasedStack, has_commit, has_history, migra
 from tests.journeys.stack import OS, Shop, Stack
 from tests.requirements import require
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.slow
 
 # The last commit of the release before: "Put comments where what they say holds, ...".
 BEFORE = "fc8950c"

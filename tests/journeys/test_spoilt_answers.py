@@ -22,7 +22,7 @@ from tests.journeys.proxy import Fault, Sent, answer
 from tests.journeys.stack import Stack
 from tests.journeys.wires import Wire, first_of, money, mute_feed, wired
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 LONGEST = 120  # on a busy machine
 DEADLINE = timedelta(hours=24, minutes=1)

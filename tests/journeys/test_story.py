@@ -14,7 +14,7 @@ from tests.journeys.stack import Stack
 from tests.provisioning.conftest import PROGRAMS
 from tests.requirements import require
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(250)]
+pytestmark = pytest.mark.slow
 
 
 def told(stack: Stack) -> str:
@@ -41,7 +41,6 @@ def test_story_stops_at_the_first_surprise(shared_stack: Stack) -> None:
         demo.run(shared_stack.urls, wrong, sandbox=False, console=Console(file=io.StringIO()))
 
 
-@pytest.mark.timeout(300)
 def test_story_holds_on_real_machines(make_stack: MakeStack) -> None:
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     require(not missing, f"these programs are not installed: {', '.join(missing)}")

@@ -10,7 +10,7 @@ from tests.journeys.collector import Collector, Seen, collecting
 from tests.journeys.conftest import MakeStack
 from tests.journeys.stack import Stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 HOST = "anna-hidden-host.example.com"
 WAY_HOME = [

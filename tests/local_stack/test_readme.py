@@ -10,7 +10,7 @@ import pytest
 from local_stack.demo.callers import Client
 from tests.local_stack.pairs import ROOT, Pair
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 README = (ROOT / "README.md").read_text()
 

@@ -15,7 +15,7 @@ from tests.journeys.behind import rows
 from tests.local_stack.pairs import Pair
 from tests.local_stack.test_postgres import lives
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 SERVICES = ("selling", "reselling")
 

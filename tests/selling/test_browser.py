@@ -17,7 +17,7 @@ from tests.kit.serving import serving
 from tests.requirements import require
 from tests.secret_key import SECRET_KEY
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 # It asks nobody but us, and finds nobody else.
 OPTIONS = (

@@ -49,7 +49,6 @@ async def stop_while_a_stream_is_open(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 async def test_api_and_worker_start_tell_about_themselves_and_end_in_order(
     selling_database_url: str,
 ) -> None:

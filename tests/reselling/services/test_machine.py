@@ -186,7 +186,6 @@ def _prolongs(command: Command) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # a failure is made small before it is told
 def test_wanted_and_heard_agree_in_the_end(reselling_database_url: str) -> None:
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()

@@ -71,7 +71,7 @@ def node_takes(folder: Path, came: Came) -> bool:
     return done.returncode == 0
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.slow
 async def test_node_takes_what_we_sign_and_nothing_else(node_modules: Path) -> None:
     came = await a_hint()
     assert node_takes(node_modules, came)
