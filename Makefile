@@ -77,7 +77,7 @@ clean: ## Stop the pair, remove what was built; the data of `make up` (.tandem) 
 
 lock: $(STAMP) ## Resolve the newest allowed versions into requirements.lock
 	$(UV) pip compile pyproject.toml --upgrade $(COMPILE) --all-extras --group dev --group build -o requirements.lock
-	$(UV) pip compile pyproject.toml --constraint requirements.lock $(COMPILE) -o requirements.runtime.lock
+	$(UV) pip compile pyproject.toml --constraint requirements.lock --extra otlp $(COMPILE) -o requirements.runtime.lock
 
 wheelhouse: $(WHEELHOUSE)/.complete ## Fetch what the image is made of, for a build without a network
 

@@ -68,7 +68,8 @@ def test_what_the_image_holds_is_what_was_tested() -> None:
     tested, shipped = (pins(ROOT / name) for name in ("requirements.lock", RUNTIME_LOCK))
     assert {name: tested.get(name) for name in shipped} == shipped
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = {re.split(r"[\[>=<~! ]", line)[0] for line in project["dependencies"]}
+    every = [*project["dependencies"], *project["optional-dependencies"]["otlp"]]
+    wanted = {re.split(r"[\[>=<~! ]", line)[0] for line in every}
     assert {name.replace(".", "-") for name in wanted} <= set(shipped)
 
 

@@ -1,5 +1,6 @@
 """What an operator sets in .env reaches the containers, and what he leaves out stays as it was."""
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ VARIABLE = re.compile(r"\$\{(\w+)")
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this machine has set would count before .env."""
     for name in list(os.environ):
-        if name.startswith(("SELLING_", "RESELLING_", "TANDEM_")):
+        if name.startswith(("SELLING_", "RESELLING_", "TANDEM_", "OTEL_")):
             monkeypatch.delenv(name)
 
 
@@ -125,6 +126,16 @@ def test_what_is_left_out_is_as_the_service_has_it(
             for name, field in settable(half).items():
                 assert getattr(settings, name) == field.get_default(call_default_factory=True), name
         assert services[f"{half}-api"]["stop_grace_period"] == "10s"
+
+
+def test_every_process_knows_where_traces_go(tmp_path: Path) -> None:
+    given = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.example.com:4318",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20sesame",
+    }
+    for half, part in itertools.product(HALVES, ("api", "worker")):
+        told = composed(tmp_path, given)[f"{half}-{part}"]["environment"]
+        assert given.items() <= told.items()
 
 
 def test_folders_with_certificates_are_seen_by_their_half_alone(tmp_path: Path) -> None:
