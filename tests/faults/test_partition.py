@@ -34,9 +34,8 @@ def test_orders_of_a_minute_without_the_seller_are_done_soon_after(chain: Chain)
     """Silence at first, then every connection is refused: both make those who wait ask rarely."""
     with Relay(chain.urls["selling"]) as cable, wired(chain, behind=cable.url) as wire:
         client = chain.new_client()
-        before = Life(client, wire.shop)
-        before.wish(CommandKind.ORDER)
-        before.wait_until_done(CommandKind.ORDER)
+        earlier = [Life(client, wire.shop) for _ in range(ORDERS)]
+        floor, before = time_to_order(earlier), earlier[0]
 
         cable.hold()
         began = time.monotonic()
@@ -57,10 +56,24 @@ def test_orders_of_a_minute_without_the_seller_are_done_soon_after(chain: Chain)
             life.wait_until_done(CommandKind.ORDER, seconds=60)
         before.wait_until_done(CommandKind.SUSPEND, seconds=60)
         took = time.monotonic() - healed
-        print(f"partition of {healed - began:.0f} s: all done {took:.1f} s after it")  # noqa: T201 - figures
+        print(  # noqa: T201 - figures
+            f"partition of {healed - began:.0f} s: all done {took:.1f} s after it; "
+            f"as many orders without one take {floor:.1f} s"
+        )
         settle(chain)
         check_all(chain)
-    assert took < DONE_WITHIN
+    # The orders themselves take their time, which is the machine's affair.
+    assert took < DONE_WITHIN + floor
+
+
+def time_to_order(lives: list[Life]) -> float:
+    """Seconds from the first click until the last of these orders is done."""
+    began = time.monotonic()
+    for life in lives:
+        life.wish(CommandKind.ORDER)
+    for life in lives:
+        life.wait_until_done(CommandKind.ORDER)
+    return time.monotonic() - began
 
 
 def expect_shown_as_waiting(life: Life) -> None:

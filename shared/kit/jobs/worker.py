@@ -29,7 +29,7 @@ _CRASHES = Counter("tandem_job_crashes_total", "Workers that ended during a job"
 
 Completion = Callable[[WriteSession], Awaitable[None]]
 POLL_SECONDS = 0.5
-SWEEP_SECONDS = 0.25
+SWEEP_SECONDS = 1.0
 LEASE_SECONDS = 30.0
 STOP_SECONDS = 8.0
 LONGEST_DELAY = 600.0
