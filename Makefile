@@ -66,7 +66,7 @@ secrets: $(STAMP) ## Look for secrets in the repository that aren't in .secrets.
 sbom: $(STAMP) ## Write the bill of materials of what runs: .tandem/sbom.json
 	$(BIN)/python -m local_stack.supply sbom
 
-chaos: $(STAMP) ## Break the pair at random (COMMANDS=10000 or DURATION=3600 s, SEED, SEEDS=5, PAUSE=1.6 s)
+chaos: $(STAMP) ## Break the pair at random (COMMANDS=10000 or DURATION=3600 s, SEED, SEEDS=5, PAUSE=4 s)
 	CHAOS_COMMANDS="$(COMMANDS)" CHAOS_DURATION="$(DURATION)" CHAOS_SEED="$(SEED)" CHAOS_SEEDS="$(SEEDS)" CHAOS_PAUSE="$(PAUSE)" \
 		$(BIN)/python -m pytest tests/faults/test_random.py -s -p no:randomly
 

@@ -15,7 +15,7 @@ from local_stack.postgres import SOCKET_NAME, EmbeddedPostgres
 from tests.conftest import SMALL
 from tests.faults.chain import Chain
 from tests.faults.disk import Disk, small_disk
-from tests.faults.launch import POOL_PATIENCE
+from tests.faults.launch import DEATHS, POOL_PATIENCE
 from tests.faults.lives import wait
 from tests.faults.relay import Relay
 
@@ -29,6 +29,7 @@ HASTY = {
     "RESELLING_LONGEST_BACK_OFF_SECONDS": "5",
     "SELLING_PLATFORM_PATIENCE_SECONDS": "4",
     POOL_PATIENCE: "2",
+    DEATHS: "1000",
     "SELLING_WORKER_LEASE_SECONDS": "3",
     "RESELLING_WORKER_LEASE_SECONDS": "3",
 }

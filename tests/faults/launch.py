@@ -29,6 +29,7 @@ from tests.faults.points import ANSWER, ANSWERED, EVERY, HINT, Cell, Point, When
 FOLDER = "TEST_FAULTS_FOLDER"
 SKEW = "TEST_CLOCK_SKEW_SECONDS"
 POOL_PATIENCE = "TEST_POOL_TIMEOUT_SECONDS"
+DEATHS = "TEST_DEATHS_UNTIL_SET_ASIDE"
 FREEZE = "freeze"
 PR_SET_PDEATHSIG = 1
 # A last word on its way out: the answer has been given, and the caller shall have it.
@@ -247,12 +248,24 @@ def shorten_pool_patience(seconds: float) -> None:
     db.create_async_engine = functools.partial(db.create_async_engine, pool_timeout=seconds)
 
 
+def forgive_deaths(number: int) -> None:
+    """Set a job aside after so many deaths of its workers.
+
+    Where a process is killed every second, most of the jobs in its hands are innocent. That the
+    guilty ones are set aside has tests of its own.
+    """
+    worker: Any = importlib.import_module("shared.kit.jobs.worker")
+    worker.CRASHES_UNTIL_SET_ASIDE = number
+
+
 def prepare(name: str, folder: Path) -> None:
     """Put everything in place that was asked for."""
     if os.environ.get(SKEW):
         skew_clock(float(os.environ[SKEW]))
     if os.environ.get(POOL_PATIENCE):
         shorten_pool_patience(float(os.environ[POOL_PATIENCE]))
+    if os.environ.get(DEATHS):
+        forgive_deaths(int(os.environ[DEATHS]))
     trap = Trap(name=name, folder=folder)
     for target in sorted((set(trap.points) | trap.steps) - {ANSWER, ANSWERED}):
         wrap(trap, target)

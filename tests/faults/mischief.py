@@ -17,7 +17,7 @@ from tests.journeys.proxy import Fault as WireFault
 from tests.journeys.proxy import Sent
 
 COMMANDS_HIT, READS_HIT = 0.12, 0.04
-PAUSE = 1.6  # seconds between two faults, by half more or less
+PAUSE = 4.0  # seconds between two faults, by half more or less
 # Longer than every patience there is: nobody waits any more for what was frozen so long.
 VERY_LONG = (60.0, 60.0)
 # Shorter and longer than a lease of the lab (3 s), a call (3 s) and a stream's silence (8 s).

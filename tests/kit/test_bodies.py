@@ -3,6 +3,7 @@
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -70,17 +71,27 @@ def test_brackets_inside_strings_are_no_depth() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    "body_of",
     [
-        b"[" + b"[]," * (A_MEGABYTE // 3) + b"[]]",
-        b'["' + b'\\"' * (A_MEGABYTE // 2) + b"[" * 40,
-        b'"' * A_MEGABYTE + b"[" * 40,
-        b"[" * 40 + b'"' + b"\\" * A_MEGABYTE,
+        lambda size: b"[" + b"[]," * (size // 3) + b"[]]",
+        lambda size: b'["' + b'\\"' * (size // 2) + b"[" * 40,
+        lambda size: b'"' * size + b"[" * 40,
+        lambda size: b"[" * 40 + b'"' + b"\\" * size,
     ],
     ids=["flat lists", "an open string", "quotes", "backslashes"],
 )
-def test_time_grows_with_the_length_only(body: bytes) -> None:
-    began = time.process_time()
-    with contextlib.suppress(ProblemError):
-        judge(body)
-    assert time.process_time() - began < 3.0
+def test_time_grows_with_the_length_only(body_of: Callable[[int], bytes]) -> None:
+    """Eight times the length takes no 24 times as long; by the square it would be 64 times."""
+    short, long = (seconds_to_judge(body_of(size)) for size in (A_MEGABYTE // 8, A_MEGABYTE))
+    assert long < 24 * short + 0.05
+
+
+def seconds_to_judge(body: bytes) -> float:
+    """Of the processor; the best of three, for others are at it, too."""
+    found = []
+    for _ in range(3):
+        began = time.process_time()
+        with contextlib.suppress(ProblemError):
+            judge(body)
+        found.append(time.process_time() - began)
+    return min(found)

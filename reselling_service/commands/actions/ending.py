@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from reselling_service.commands.actions.moving import move
 from reselling_service.commands.actions.waiting import accept, note_progress
 from reselling_service.commands.models import Command
-from reselling_service.commands.rules import END_OF_OPERATION, CommandStatus
+from reselling_service.commands.rules import END_OF_OPERATION, NO_LIMIT, CommandStatus
 from reselling_service.ledger.models import BOOKS
 from shared.contract.operations import CommandRecord, Operation
 from shared.contract.operations import CommandState as RecordState
@@ -96,6 +96,8 @@ async def tell(session: WriteSession, command: Command) -> None:
         payload={"command_id": command.id},
         tenant_id=command.client_id,
         dedupe_key=f"{SETTLED_JOB}:{command.id}",
+        # Nobody else tells: given up, the service would wait for a word that never comes.
+        max_attempts=NO_LIMIT,
     )
 
 
