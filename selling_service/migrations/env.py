@@ -8,6 +8,7 @@ import selling_service.desk.models
 import selling_service.events.models
 import selling_service.ledger.models
 import selling_service.partners.models
+import selling_service.provisioning.drivers.foreign.models
 import selling_service.provisioning.drivers.simulated.models
 import selling_service.reconciliation.models
 import selling_service.services.models

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from local_stack.guest.build import guest
 from selling_service.provisioning.drivers.qemu import QemuImage, QemuPlatform, QemuSettings
 from selling_service.provisioning.drivers.simulated import SimulatedPlatform
+from tests.provisioning.proxmox_rig import FakePve, ProxmoxRig, proxmox_rig
 from tests.provisioning.rigs import QemuRig, Rig, SimulatedRig, create, new_user
 from tests.requirements import require
 
@@ -48,7 +49,15 @@ async def qemu(tmp_path: Path) -> AsyncIterator[QemuRig]:
     await rig.close()
 
 
-@pytest.fixture(params=["simulated", "qemu"])
+@pytest.fixture
+async def proxmox(
+    simulated_engine: AsyncEngine, fakepve: FakePve, fakepve_cafile: str
+) -> AsyncIterator[ProxmoxRig]:
+    async with proxmox_rig(fakepve, engine=simulated_engine, authority=Path(fakepve_cafile)) as rig:
+        yield rig
+
+
+@pytest.fixture(params=["simulated", "qemu", "proxmox"])
 def rig(request: pytest.FixtureRequest) -> Rig:
     """The rig of each driver in turn."""
     found: Rig = request.getfixturevalue(request.param)

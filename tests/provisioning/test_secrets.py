@@ -14,7 +14,8 @@ async def test_the_clients_secrets_are_neither_logged_nor_shown(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger().debug("everything is captured")
-    content = replace(CONTENT, password_hash=PASSWORD_HASH, user_data=USER_DATA)
+    user_data = USER_DATA if rig.takes_user_data else None
+    content = replace(CONTENT, password_hash=PASSWORD_HASH, user_data=user_data)
 
     state = await create_guest(rig, owner_id=owner_id, vm_id=vm_id, content=content)
     await rig.platform.rename_vm(owner_id=owner_id, vm_id=vm_id, hostname="x", fence=2)

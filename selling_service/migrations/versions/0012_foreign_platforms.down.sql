@@ -1,0 +1,3 @@
+DROP TABLE foreign_vms;
+
+DROP TABLE foreign_users;
