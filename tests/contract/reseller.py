@@ -18,6 +18,7 @@ from tests.contract.world import (
     session_of,
     some_of,
 )
+from tests.journeys.behind import execute
 from tests.journeys.stack import OS, Shop
 
 _SERVICE = "/services/{service_id}"
@@ -92,11 +93,17 @@ class ResellingWorld(World):
         }
 
     def _differences(self, label: str, services: list[JSON]) -> list[Callable[[], str]]:
-        """Ever new ones to be decided about: a service that lives."""
+        """Ever new ones to be decided about: an order that is cancelled here, and lives there."""
         if "/differences/" not in label or not services:
             return []
-        url, refs = self.stack.reselling_database, {"service": services[0]["id"]}
-        return [partial(make_difference, url, "cancelled_but_lives", refs=refs, evidence={})]
+        return [partial(self._cancelled_but_lives, services[0]["id"])]
+
+    def _cancelled_but_lives(self, service_id: str) -> str:
+        url = self.stack.reselling_database
+        statement = f"UPDATE services SET wanted_life = 'cancelled' WHERE id = '{service_id}'"  # noqa: S608
+        execute(url, statement)
+        refs = {"service": service_id}
+        return make_difference(url, "cancelled_but_lives", refs=refs, evidence={})
 
     def _failed(self) -> list[str]:
         """Commands that have failed at the seller, which are on the desk."""
