@@ -16,7 +16,7 @@ Found = TypeVar("Found")
 JSON = dict[str, Any]
 
 TIMEOUT = 20.0
-PAUSE = 0.05
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 0.25
 ALL_SCOPES = [
     "services:read",
     "services:order",
@@ -42,7 +42,12 @@ def wait_for(
             return found, took
         if took > seconds:
             raise Surprise(f"waited {seconds:.0f} s in vain for: {what}")
-        time.sleep(PAUSE)
+        time.sleep(pause_after(took))
+
+
+def pause_after(took: float) -> float:
+    """Seconds until the next look: an eighth of those so far, so that looking burdens nobody."""
+    return min(max(SHORTEST_PAUSE, took / 8), LONGEST_PAUSE)
 
 
 class Caller:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from local_stack.demo.callers import JSON, Client
+from local_stack.demo.callers import JSON, Client, pause_after
 from shared.contract.basics import CommandKind
 from tests.journeys.patient import LONGEST, insist, look
 from tests.journeys.stack import OS, Shop
@@ -78,7 +78,8 @@ class Life:
 
 def wait(look_: Callable[[], bool], *, what: str, seconds: float = LONGEST) -> None:
     """Look until it is so."""
-    until = time.monotonic() + seconds
+    began = time.monotonic()
     while not look_():
-        assert time.monotonic() < until, f"waited {seconds:.0f} s in vain for: {what}"
-        time.sleep(0.05)
+        took = time.monotonic() - began
+        assert took < seconds, f"waited {seconds:.0f} s in vain for: {what}"
+        time.sleep(pause_after(took))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from local_stack.demo.callers import pause_after
 from shared.contract.events import make_cursor
 from tests.journeys.behind import Row, rows
 from tests.journeys.stack import Stack
@@ -193,10 +194,11 @@ _HEADS = """
 
 def settle(stack: Stack, *, seconds: float = 60.0) -> None:
     """Wait until nothing is under way on either side; AssertionError after `seconds`."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while under_way := _under_way(stack):
-        assert time.monotonic() < deadline, f"still under way: {under_way}"
-        time.sleep(0.1)
+        took = time.monotonic() - began
+        assert took < seconds, f"still under way: {under_way}"
+        time.sleep(pause_after(took))
 
 
 def check_all(stack: Stack) -> None:
