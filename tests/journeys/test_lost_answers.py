@@ -117,7 +117,7 @@ def test_answers_of_many_orders_at_once_are_lost_and_the_circuit_opens(
             what="a link that is shown as broken",
         )
         while {row["state"] for row in wire.commands("state")} & {"queued", "unanswered"}:
-            wire.stack.staff.move_clock(30)
+            wire.stack.move_clocks(30)
             time.sleep(0.5)
         settle(common_stack, seconds=LONGEST)
         expect_exactly(wire, orders=BURST, clients=CLIENTS)
