@@ -6,7 +6,6 @@ TEST_POSTGRES_MAJOR it is the embedded kind, but of that major version, from whe
 
 import asyncio
 import fcntl
-import gc
 import os
 import shutil
 import tempfile
@@ -53,12 +52,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOWEST_SECONDS))
-
-
-def pytest_collection_finish() -> None:
-    """Keep what all tests share out of the way of collections: half a million objects that stay."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
