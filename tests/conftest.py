@@ -6,6 +6,7 @@ TEST_POSTGRES_MAJOR it is the embedded kind, but of that major version, from whe
 
 import asyncio
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
@@ -65,6 +66,16 @@ def product_hasher() -> Iterator[PasswordHash]:
         product = passwords._HASHER
         patch.setattr(passwords, "_HASHER", cheap)
         yield product
+
+
+@pytest.fixture(autouse=True)
+def no_handler_stays() -> Iterator[None]:
+    """A program that ran in this process logs to a stream that ends with its test."""
+    before = list(logging.root.handlers)
+    yield
+    for handler in list(logging.root.handlers):
+        if type(handler) is logging.StreamHandler and handler not in before:
+            logging.root.removeHandler(handler)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
