@@ -15,6 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from selling_service.provisioning.drivers.foreign.hands import Hands, Plan, Seen
 from selling_service.provisioning.drivers.foreign.holding import Decide, Holding
 from selling_service.provisioning.drivers.foreign.limits import Limits
+from selling_service.provisioning.drivers.foreign.rights import (
+    allowed,
+    check_fence,
+    merged,
+    nothing,
+    owned,
+    stranger,
+    told,
+)
 from selling_service.provisioning.drivers.foreign.store import Store, has_room, size_of
 from selling_service.provisioning.platform import (
     Capacity,
@@ -109,10 +118,10 @@ class ForeignPlatform:
 
         async def decide(store: Store, kept: RowMapping | None) -> dict[str, Any]:
             if kept is None or kept["deleted"]:
-                _check_fence(kept, fence)
+                check_fence(kept, fence)
                 await self._reserve(store, owner_id, size)
                 return fresh
-            _allowed(kept, owner_id=owner_id, fence=fence)
+            allowed(kept, owner_id=owner_id, fence=fence)
             named = {} if kept["built"] else {"hostname": content.hostname}
             return {"fence": fence, **named, **({} if started else _LOCKED)}
 
@@ -152,15 +161,15 @@ class ForeignPlatform:
     async def delete_vm(self, *, owner_id: UUID, vm_id: UUID, fence: int) -> None:
         async def decide(_store: Store, kept: RowMapping | None) -> dict[str, Any]:
             if kept is None:
-                return _nothing(owner_id, fence)
+                return nothing(owner_id, fence)
             if kept["deleted"]:
                 return {"fence": max(fence, kept["fence"])}
-            _allowed(kept, owner_id=owner_id, fence=fence)
+            allowed(kept, owner_id=owner_id, fence=fence)
             return {"fence": fence, **_LOCKED}
 
         async def work(row: RowMapping) -> dict[str, Any]:
             await self._drop(row)
-            return _nothing(row["owner_id"], row["fence"])
+            return nothing(row["owner_id"], row["fence"])
 
         await self._carry_out(vm_id, decide, work)
 
@@ -242,19 +251,19 @@ class ForeignPlatform:
     async def get_vm(self, *, owner_id: UUID, vm_id: UUID) -> VMState:
         row = await self._holding.commit(lambda store: store.find_vm(vm_id))
         if row is not None:
-            return await self._told(_owned(row, owner_id=owner_id))
+            return await self._told(owned(row, owner_id=owner_id))
         seen = await self._hands.find(vm_id)
         if seen is None or seen.owner_id != owner_id:
             raise NotFound("no such VM")
-        return _stranger(seen)
+        return stranger(seen)
 
     async def list_vms(self, *, owner_id: UUID) -> list[VMState]:
         rows = await self._holding.commit(lambda store: store.vms(owner_id))
-        return _merged(rows, await self._hands.find_all(owner_id))
+        return merged(rows, await self._hands.find_all(owner_id))
 
     async def scan_vms(self, *, after: UUID | None, limit: int) -> list[VMState]:
         rows = await self._holding.commit(lambda store: store.vms())
-        found = _merged(rows, await self._hands.find_all())
+        found = merged(rows, await self._hands.find_all())
         return [state for state in found if after is None or state.vm_id > after][:limit]
 
     async def capacity(self) -> Capacity:
@@ -287,7 +296,7 @@ class ForeignPlatform:
         """Undo what came too late: bring the VM to what was decided since."""
 
         async def decide(_store: Store, kept: RowMapping | None) -> dict[str, Any]:
-            return {} if kept is not None else _nothing(vm_id, 0)
+            return {} if kept is not None else nothing(vm_id, 0)
 
         token, row = await self._holding.take(vm_id, decide)
         try:
@@ -322,7 +331,7 @@ class ForeignPlatform:
 
     async def _told(self, row: RowMapping) -> VMState:
         seen = await self._hands.find(row["vm_id"])
-        return _state(row, self._same(row, seen) if row["built"] else seen)
+        return told(row, self._same(row, seen) if row["built"] else seen)
 
 
 def _change(owner_id: UUID, fence: int, values: Callable[[RowMapping], dict[str, Any]]) -> Decide:
@@ -330,84 +339,7 @@ def _change(owner_id: UUID, fence: int, values: Callable[[RowMapping], dict[str,
 
     async def decide(_store: Store, kept: RowMapping | None) -> dict[str, Any]:
         row = None if kept is None or kept["deleted"] else kept
-        found = _allowed(row, owner_id=owner_id, fence=fence)
+        found = allowed(row, owner_id=owner_id, fence=fence)
         return {"fence": fence, **values(found)}
 
     return decide
-
-
-def _owned(row: RowMapping | None, *, owner_id: UUID) -> RowMapping:
-    if row is None or row["owner_id"] != owner_id:
-        raise NotFound("no such VM")
-    return row
-
-
-def _allowed(row: RowMapping | None, *, owner_id: UUID, fence: int) -> RowMapping:
-    found = _owned(row, owner_id=owner_id)
-    _check_fence(found, fence)
-    return found
-
-
-def _check_fence(row: RowMapping | None, fence: int) -> None:
-    if row is not None and fence < row["fence"]:
-        raise StaleFence(f"a call with fence {row['fence']} came before this one with {fence}")
-
-
-def _state(row: RowMapping, seen: Seen | None) -> VMState:
-    return VMState(
-        vm_id=row["vm_id"],
-        owner_id=row["owner_id"],
-        power=seen.power if seen else Power.STOPPED,
-        locked=row["locked"],
-        size=size_of(row),
-        image=row["image"],
-        hostname=row["hostname"],
-        addresses=seen.addresses if seen else (),
-        fence=row["fence"],
-        mark=row["mark"],
-    )
-
-
-def _stranger(seen: Seen) -> VMState:
-    """A VM that carries an id of ours, of which our database knows nothing (any more)."""
-    return VMState(
-        vm_id=seen.vm_id,
-        owner_id=seen.owner_id,
-        power=seen.power,
-        locked=False,
-        size=seen.size,
-        image="",
-        hostname=seen.hostname,
-        addresses=seen.addresses,
-        fence=0,
-        mark=seen.mark,
-    )
-
-
-def _merged(rows: Any, found: list[Seen]) -> list[VMState]:  # noqa: ANN401 - rows
-    """What the platform has, as we know it, in the order of ids; what is half made besides."""
-    there = {seen.vm_id: seen for seen in found}
-    states = [
-        _state(row, there.get(row["vm_id"]))
-        for row in rows
-        if row["vm_id"] in there or not row["built"]
-    ]
-    known = {row["vm_id"] for row in rows}
-    states += [_stranger(seen) for vm_id, seen in there.items() if vm_id not in known]
-    return sorted(states, key=lambda state: state.vm_id)
-
-
-def _nothing(owner_id: UUID, fence: int) -> dict[str, Any]:
-    """What is left of a deleted VM: its fence, so that no overtaken call brings it back."""
-    return {
-        **asdict(VMSize(vcpu=0, ram_mib=0, disk_gib=0, ipv4=0)),
-        **_STOPPED,
-        "owner_id": owner_id,
-        "fence": fence,
-        "deleted": True,
-        "built": False,
-        "locked": False,
-        "image": "",
-        "hostname": "",
-        "mark": None,
-    }
