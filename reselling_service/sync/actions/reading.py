@@ -230,14 +230,24 @@ class Reader:
         except SellerProblem as problem:
             if problem.status is None or key_refused(status=problem.status, code=problem.code):
                 raise
-            # One service that can't be shown must not keep the others from being heard.
+            # One service that can't be shown must not keep the others from being heard. Its events
+            # may have been stepped over, so that it must be asked for again.
             _log.warning("service.unreadable", service_ref=str(service_ref), code=problem.code)
+            await self._transaction(lambda session: self._park(session, service_ref, problem))
             return
         if view is None:
             _log.warning("service.not_at_seller", service_ref=str(service_ref))
             return
         await self._transaction(
             lambda session: hear_view(session, access, view, heard_before=heard_before)
+        )
+
+    async def _park(
+        self, session: WriteSession, service_ref: UUID, problem: SellerProblem
+    ) -> None:
+        reason = f"service read by GET: answered {problem.status}"
+        await services.park(
+            session, seller_id=self._seller_id, service_ref=service_ref, reason=reason
         )
 
     async def _after(self, problem: SellerProblem) -> None:

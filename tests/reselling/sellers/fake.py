@@ -72,6 +72,7 @@ class FakeSeller:
     faults: deque[Fault] = field(default_factory=deque)
     stream_faults: deque[Fault] = field(default_factory=deque)
     read_faults: deque[Fault] = field(default_factory=deque)
+    service_faults: deque[Fault] = field(default_factory=deque)
     final: dict[str, Answer] = field(default_factory=dict)
     operation_state: str = "queued"
     operations: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -148,7 +149,7 @@ class FakeSeller:
             await self._stream(headers, send)
             return
         query = {name: value[0] for name, value in parse_qs(scope["query_string"].decode()).items()}
-        fault = self._fault(scope["method"])
+        fault = self._fault(scope["method"], path)
         if fault is not None and not fault.acts:
             await _misbehave(fault, send, fault.answer)
             return
@@ -158,8 +159,9 @@ class FakeSeller:
         else:
             await _respond(send, found)
 
-    def _fault(self, method: str) -> Fault | None:
-        queue = self.faults if method == "POST" else self.read_faults
+    def _fault(self, method: str, path: str) -> Fault | None:
+        one = self.service_faults if path.startswith("/services/") else self.read_faults
+        queue = self.faults if method == "POST" else one
         return queue.popleft() if queue else None
 
     def _answer(

@@ -162,6 +162,21 @@ async def test_lost_cursor_leads_through_the_inventory(rig: Rig, code: str) -> N
     assert (await find_feed(rig)).number == head["number"] + 1
 
 
+@pytest.mark.parametrize("code", ["unavailable", "internal_error"])
+async def test_service_that_cant_be_read_while_catching_up_is_asked_for_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """Its events are before the inventory's head and stepped over: nothing else tells of it."""
+    monkeypatch.setattr(reading_module, "PARKED_SECONDS", 0.1)
+    stale = await create_service(rig)
+    emit(rig, stale, 4)
+    rig.fake.service_faults.extend([Fault("refuse", problem(code))] * 2)
+    async with reading(rig):
+        row = await heard(rig, stale, 4)
+    assert not rig.fake.service_faults
+    assert row.parked is None
+
+
 async def test_refused_stream_falls_back_to_poll(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     ref = await create_service(rig)
     rig.fake.stream_faults.extend([Fault("refuse", problem("too_many_streams"))] * 20)

@@ -74,7 +74,7 @@ class ForeignPlatform:
 
     async def ensure_user(self, *, owner_id: UUID) -> None:
         await self._hands.put_user(owner_id)
-        await self._holding.commit(lambda store: store.put_user(owner_id))
+        await self._holding.transact(lambda store: store.put_user(owner_id))
 
     async def delete_user(self, *, owner_id: UUID) -> None:
         async def forget(store: Store) -> None:
@@ -83,7 +83,7 @@ class ForeignPlatform:
                     raise PlatformRefused("the platform user still has VMs")
                 await store.delete_user(owner_id)
 
-        await self._holding.commit(forget)
+        await self._holding.transact(forget)
         await self._hands.drop_user(owner_id)
 
     # ------------------------------------------------------------------------------ creation, end
@@ -100,7 +100,7 @@ class ForeignPlatform:
         started: bool = True,
         mark: str | None = None,
     ) -> VMState:
-        known = await self._holding.commit(lambda store: store.find_vm(vm_id))
+        known = await self._holding.transact(lambda store: store.find_vm(vm_id))
         if known is None and not await self._hands.has_image(image):
             raise UnknownImage(f"this platform has no OS template {image!r}")
         fresh = {
@@ -249,7 +249,7 @@ class ForeignPlatform:
     # ------------------------------------------------------------------------------------ reading
 
     async def get_vm(self, *, owner_id: UUID, vm_id: UUID) -> VMState:
-        row = await self._holding.commit(lambda store: store.find_vm(vm_id))
+        row = await self._holding.transact(lambda store: store.find_vm(vm_id))
         if row is not None:
             return await self._told(owned(row, owner_id=owner_id))
         seen = await self._hands.find(vm_id)
@@ -258,16 +258,16 @@ class ForeignPlatform:
         return stranger(seen)
 
     async def list_vms(self, *, owner_id: UUID) -> list[VMState]:
-        rows = await self._holding.commit(lambda store: store.vms(owner_id))
+        rows = await self._holding.transact(lambda store: store.vms(owner_id))
         return merged(rows, await self._hands.find_all(owner_id))
 
     async def scan_vms(self, *, after: UUID | None, limit: int) -> list[VMState]:
-        rows = await self._holding.commit(lambda store: store.vms())
+        rows = await self._holding.transact(lambda store: store.vms())
         found = merged(rows, await self._hands.find_all())
         return [state for state in found if after is None or state.vm_id > after][:limit]
 
     async def capacity(self) -> Capacity:
-        return await self._holding.commit(lambda store: store.capacity(self._limits))
+        return await self._holding.transact(lambda store: store.capacity(self._limits))
 
     # ------------------------------------------------------------------------------------- acting
 

@@ -37,7 +37,7 @@ class Holding:
         self._lease = lease
         self._patience = patience
 
-    async def commit(self, work: Callable[[Store], Awaitable[_T]]) -> _T:
+    async def transact(self, work: Callable[[Store], Awaitable[_T]]) -> _T:
         """Do it in one transaction. Raises `PlatformUnavailable` where the database is away."""
         try:
             async with self._engine.begin() as connection:
@@ -60,7 +60,7 @@ class Holding:
 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._patience):
-                while (row := await self.commit(attempt)) is None:  # noqa: ASYNC110
+                while (row := await self.transact(attempt)) is None:  # noqa: ASYNC110
                     await asyncio.sleep(_LOOK_SECONDS)  # another process may hold it
                 return token, row
         raise PlatformUnavailable("another worker is at this VM")
@@ -81,13 +81,13 @@ class Holding:
     ) -> RowMapping | None:
         """Write what has become of it; None where another call took it over meanwhile."""
         values = {**(changes or {}), **_FREE}
-        return await self.commit(lambda store: store.change_held(vm_id, values, token=token))
+        return await self.transact(lambda store: store.change_held(vm_id, values, token=token))
 
     async def _renew(self, vm_id: UUID, token: UUID) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
             with contextlib.suppress(PlatformUnavailable):
-                await self.commit(
+                await self.transact(
                     lambda store: store.change_held(vm_id, self._held(token), token=token)
                 )
 
