@@ -16,18 +16,18 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+import asyncpg
 import hypothesis
 import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import make_url
 
 from local_stack import migrations
 from local_stack.postgres import EmbeddedPostgres
 from local_stack.postgres_binaries import find_binaries
 from shared.kit import passwords
+from tests.compiling import compile_once
 
 # A test that hangs ends sometime; one on a busy machine isn't stopped in the midst of its work.
 SLOWEST_SECONDS = 1200
@@ -44,6 +44,8 @@ os.environ.setdefault("RESELLING_SELLER_PRIVATE_ADDRESSES", "true")
 # A busy machine is no failure, so examples have no deadline of their own.
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
+
+compile_once()
 
 
 @pytest.hookimpl(trylast=True)
@@ -121,10 +123,11 @@ class PostgresServer:
 
 
 async def _execute(url: str, statement: str) -> None:
-    engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(statement))
-    await engine.dispose()
+    # Without SQLAlchemy, whose engine asks a server five things before it does the first.
+    plain = make_url(url).set(drivername="postgresql")
+    connection = await asyncpg.connect(plain.render_as_string(hide_password=False))
+    await connection.execute(statement)
+    await connection.close()
 
 
 @contextmanager
