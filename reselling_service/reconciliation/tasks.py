@@ -17,6 +17,7 @@ from shared.contract.services import TerminateRequest
 from shared.kit.db import WriteSession
 from shared.kit.jobs import Completion, Job, Retry, Task, enqueue
 from shared.kit.reconciling.keeping import BY_SCHEDULE
+from shared.kit.reconciling.running import LOOK_AGAIN_SECONDS, ComparingAlready
 from shared.kit.reconciling.tables import RECONCILE_JOB
 
 # What a repair has begun is looked at again so soon.
@@ -36,7 +37,10 @@ def tasks(runtime: ResellingRuntime) -> list[Task]:
 
 
 async def _reconcile(runtime: ResellingRuntime, _job: Job) -> Completion | None:
-    return _again if await run_once(runtime, asked_by=BY_SCHEDULE) else None
+    try:
+        return _again if await run_once(runtime, asked_by=BY_SCHEDULE) else None
+    except ComparingAlready as error:
+        raise Retry(str(error), after=LOOK_AGAIN_SECONDS, counted=False) from error
 
 
 async def _again(session: WriteSession) -> None:

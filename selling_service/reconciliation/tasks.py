@@ -15,6 +15,7 @@ from selling_service.services import queries
 from shared.kit.db import WriteSession
 from shared.kit.jobs import Completion, Job, Retry, Task, enqueue
 from shared.kit.reconciling.keeping import BY_SCHEDULE
+from shared.kit.reconciling.running import LOOK_AGAIN_SECONDS, ComparingAlready
 from shared.kit.reconciling.tables import RECONCILE_JOB
 
 # What a repair has begun is looked at again so soon.
@@ -26,8 +27,11 @@ def tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
     """The tasks of this room."""
 
     async def reconcile(_job: Job) -> Completion | None:
-        if not await run_once(runtime, platforms, asked_by=BY_SCHEDULE):
-            return None
+        try:
+            if not await run_once(runtime, platforms, asked_by=BY_SCHEDULE):
+                return None
+        except ComparingAlready as error:
+            raise Retry(str(error), after=LOOK_AGAIN_SECONDS, counted=False) from error
 
         async def again(session: WriteSession) -> None:
             at = session.clock.now() + AGAIN

@@ -17,6 +17,7 @@ ENVIRONMENT = {
 }
 DESK = {"selling": "/admin/v1/reconciliation", "reselling": "/staff/v1/reconciliation"}
 ROUNDS = 12
+LONGEST = 180.0
 Decide = Callable[[JSON], tuple[str, JSON] | None]
 
 
@@ -35,12 +36,15 @@ def compare(stack: Stack, side: str) -> JSON:
         states = {each["id"]: each["state"] for each in every}
         return states if states.get(run["id"]) in {"done", "incomplete"} else None
 
-    stack.wait_until(done, what=f"a comparison by the {side} side")
+    # A backup may hold a comparison in the hands of a dead worker, for the time of its lease.
+    stack.wait_until(done, what=f"a comparison by the {side} side", seconds=LONGEST)
     return caller.get(f"{DESK[side]}/report")
 
 
 def come_together(stack: Stack, decide: Decide) -> None:
     """Compare until nothing differs; what waits for people is decided as `decide` says."""
+    # Nobody waits for a second look here: what is on its way has to arrive before the first.
+    settle(stack)
     reports: list[JSON] = []
     for _ in range(ROUNDS):
         reports = [compare(stack, side) for side in DESK]

@@ -50,11 +50,9 @@ _HOLDS = {
 async def run_once(runtime: ResellingRuntime, *, asked_by: str) -> bool:
     """Compare everything; whether repairs were begun, so that it is worth comparing again soon.
 
-    The process's line to the sellers must be open.
+    The process's line to the sellers must be open. Raises ComparingAlready.
     """
-    async with one_at_a_time(runtime.staff) as alone:
-        if not alone:
-            return False
+    async with one_at_a_time(runtime.staff):
         async with runtime.staff.write() as session:
             run_id = await begin_run(session, DESK, asked_by=asked_by)
             accesses = await list_accesses(session)

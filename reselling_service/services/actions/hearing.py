@@ -92,8 +92,9 @@ async def hear_inventory(
         heard = known.get(item.service_ref)
         if heard is None:
             unknown.append(item.service_ref)
-        elif heard.parked or heard.revision != item.revision:
-            # Also where the seller's is the lower one: it may have been restored from a backup.
+        elif heard.parked or item.revision > heard.revision:
+            # Where the seller's is the lower one it was restored from a backup: that is for the
+            # comparison to find, whose report would miss what was taken over here in silence.
             stale.append(item.service_ref)
     return News(stale=stale, unknown=unknown)
 

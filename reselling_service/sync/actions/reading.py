@@ -233,7 +233,8 @@ class Reader:
             # One service that can't be shown must not keep the others from being heard. Its events
             # may have been stepped over, so that it must be asked for again.
             _log.warning("service.unreadable", service_ref=str(service_ref), code=problem.code)
-            await self._transaction(lambda session: self._park(session, service_ref, problem))
+            reason = f"service read by GET: answered {problem.status}"
+            await self._transaction(lambda session: self._park(session, service_ref, reason))
             return
         if view is None:
             _log.warning("service.not_at_seller", service_ref=str(service_ref))
@@ -242,10 +243,7 @@ class Reader:
             lambda session: hear_view(session, access, view, heard_before=heard_before)
         )
 
-    async def _park(
-        self, session: WriteSession, service_ref: UUID, problem: SellerProblem
-    ) -> None:
-        reason = f"service read by GET: answered {problem.status}"
+    async def _park(self, session: WriteSession, service_ref: UUID, reason: str) -> None:
         await services.park(
             session, seller_id=self._seller_id, service_ref=service_ref, reason=reason
         )

@@ -43,10 +43,11 @@ Doubts = dict[UUID, VMState | None]
 
 
 async def run_once(runtime: SellingRuntime, platforms: Platforms, *, asked_by: str) -> bool:
-    """Compare everything; whether repairs were begun, so that it is worth comparing again soon."""
-    async with one_at_a_time(runtime.staff) as alone:
-        if not alone:
-            return False
+    """Compare everything; whether repairs were begun, so that it is worth comparing again soon.
+
+    Raises ComparingAlready.
+    """
+    async with one_at_a_time(runtime.staff):
         async with runtime.staff.write() as session:
             run_id = await begin_run(session, DESK, asked_by=asked_by)
         comparison = _Comparison(runtime, run_id)

@@ -135,7 +135,7 @@ async def test_parked_service_is_stale_until_it_is_read_again(shop: Shop) -> Non
         paid_until=voice.paid_until,
         suspended_by=[],
     )
-    newer = item.model_copy(update={"revision": voice.revision + 1})
+    newer, older = (item.model_copy(update={"revision": voice.revision + step}) for step in (1, -1))
     unknown = item.model_copy(update={"service_ref": uuid4()})
     foreign = unknown.model_copy(update={"installation_id": uuid4()})
 
@@ -145,6 +145,8 @@ async def test_parked_service_is_stale_until_it_is_read_again(shop: Shop) -> Non
         assert (await actions.hear_inventory(session, shop.seller_id, [newer])).stale == [
             service.service_ref
         ]
+        # A seller that went back is named by the comparison, not followed without a word.
+        assert (await actions.hear_inventory(session, shop.seller_id, [older])).stale == []
         await actions.park(
             session, seller_id=shop.seller_id, service_ref=service.service_ref, reason="odd"
         )
