@@ -30,7 +30,7 @@ from selling_service.partners.actions import (
 )
 from selling_service.partners.models import Installation, Partner
 from selling_service.partners.schemas import InstallationInput, PartnerInput
-from selling_service.provisioning.actions import build_platforms
+from selling_service.provisioning.drivers.opening import open_platforms
 from selling_service.reconciliation.actions.comparing import run_once
 from selling_service.reconciliation.models import DESK
 from selling_service.settings import get_settings
@@ -178,7 +178,8 @@ def load_tariffs(file: Annotated[Path, typer.Argument(exists=True, dir_okay=Fals
 
     async def act(session: WriteSession) -> LoadOutput:
         document = read_catalogue(file.read_text(encoding="utf-8"))
-        return await load_catalogue(session, document, staff=_CLI)
+        platforms = get_settings().platforms
+        return await load_catalogue(session, document, platforms=platforms, staff=_CLI)
 
     for outcome, names in _as_staff(act).model_dump().items():
         for name in names:
@@ -224,7 +225,8 @@ def reconcile(
 
     async def act(runtime: SellingRuntime) -> ReportView:
         if run:
-            await run_once(runtime, build_platforms(runtime), asked_by=_CLI)
+            async with open_platforms(runtime) as platforms:
+                await run_once(runtime, platforms, asked_by=_CLI)
         async with runtime.staff.read() as session:
             return await read_report(session, DESK)
 

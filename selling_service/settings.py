@@ -3,8 +3,9 @@
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from shared.contract.basics import Edition
@@ -41,6 +42,28 @@ class SellingSettings(ServiceSettings):
     qemu_vcpu: int = 100
     qemu_ram_mib: int = 65536
     qemu_disk_gib: int = 1000
+    proxmox_url: str | None = Field(
+        default=None, pattern="^https://", description="Drive this Proxmox VE, too."
+    )
+    proxmox_token: SecretStr | None = Field(default=None, description="USER@REALM!NAME=SECRET")
+    proxmox_authority: Path | None = Field(
+        default=None, description="PEM: who signed the certificate of its API."
+    )
+    proxmox_templates: dict[str, dict[str, int]] = Field(
+        default_factory=dict, description="By image and node: the number of the template VM."
+    )
+    proxmox_realm: str = "pve"
+    proxmox_role: str = "TandemClient"
+    proxmox_locked_role: str = "PVEAuditor"
+    proxmox_bridge: str = "vmbr0"
+    proxmox_disk: str = "scsi0"
+    proxmox_storage: str | None = None
+    proxmox_task_seconds: float = Field(default=600.0, gt=0)
+    proxmox_stop_grace_seconds: int = Field(default=20, ge=1)
+    proxmox_vms: int = 1000
+    proxmox_vcpu: int = 1000
+    proxmox_ram_mib: int = 1 << 20
+    proxmox_disk_gib: int = 10_000
     api_processes: int = Field(
         default=1,
         ge=1,
@@ -62,6 +85,19 @@ class SellingSettings(ServiceSettings):
         default=30, ge=7, description="How long the log of webhook deliveries is kept."
     )
     open_streams: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _proxmox_is_whole(self) -> Self:
+        if self.proxmox_url and not (self.proxmox_token and self.proxmox_templates):
+            raise ValueError("SELLING_PROXMOX_URL wants SELLING_PROXMOX_TOKEN and _TEMPLATES, too")
+        return self
+
+    @property
+    def platforms(self) -> frozenset[str]:
+        """Names of the platforms that this installation drives."""
+        return frozenset(
+            {"simulated", self.platform} | ({"proxmox"} if self.proxmox_url else set())
+        )
 
     @property
     def keep_events(self) -> timedelta:

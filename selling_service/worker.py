@@ -11,12 +11,9 @@ from selling_service.events import tasks as events
 from selling_service.events.webhooks import open_sender
 from selling_service.ledger.models import BOOKS
 from selling_service.provisioning import tasks as provisioning
-from selling_service.provisioning.actions import (
-    Platforms,
-    boot_nodes,
-    build_platforms,
-    traced,
-)
+from selling_service.provisioning.actions import boot_nodes, traced
+from selling_service.provisioning.drivers.opening import open_platforms
+from selling_service.provisioning.platform import Platforms
 from selling_service.reconciliation import tasks as reconciliation
 from selling_service.services import tasks as services
 from selling_service.settings import SellingSettings, get_settings
@@ -44,9 +41,8 @@ def all_tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
 async def work(settings: SellingSettings) -> None:
     """Work until SIGTERM or SIGINT."""
     runtime = Runtime(settings, tenant_setting=TENANT_SETTING)
-    async with runtime.running(), open_sender(runtime):
+    async with runtime.running(), open_sender(runtime), open_platforms(runtime) as platforms:
         await check_currency(runtime.staff, BOOKS)
-        platforms = build_platforms(runtime)
         await boot_nodes(platforms)
         await run_worker(
             Worker(

@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,33 +14,21 @@ from sqlalchemy.exc import DBAPIError
 from selling_service.accounts.actions import remember_platform_user
 from selling_service.accounts.queries import has_platform_user
 from selling_service.database import SellingRuntime
-from selling_service.provisioning.drivers.qemu import QemuImage, QemuPlatform, QemuSettings
-from selling_service.provisioning.drivers.simulated import SimulatedPlatform
+from selling_service.provisioning.drivers.qemu import QemuPlatform
 from selling_service.provisioning.platform import (
     GuestContent,
     NotFound,
     Platform,
+    Platforms,
     PlatformUnavailable,
     VMState,
 )
-from selling_service.settings import SellingSettings
 from shared.kit.db import WriteSession
 from shared.kit.telemetry import SpanKind, in_span, is_recording
 
-Platforms = Mapping[str, Platform]
 USERS_LOCK_MS = 5000
 LOCK_NOT_AVAILABLE = "55P03"
 _log = structlog.get_logger(__name__)
-
-
-def build_platforms(runtime: SellingRuntime) -> Platforms:
-    """The platforms of this installation, by the name that a data centre gives."""
-    platforms: dict[str, Platform] = {
-        "simulated": SimulatedPlatform(runtime.staff.engine, name="simulated")
-    }
-    if runtime.settings.platform == "qemu":
-        platforms["qemu"] = QemuPlatform(qemu_settings(runtime.settings), name="qemu")
-    return platforms
 
 
 class _Traced:
@@ -80,31 +67,6 @@ async def boot_nodes(platforms: Platforms) -> None:
                 started=[str(vm_id) for vm_id in report.started],
                 failed={str(vm_id): why for vm_id, why in report.failed.items()},
             )
-
-
-def qemu_settings(settings: SellingSettings) -> QemuSettings:
-    """What the QEMU driver wants to know. The one image serves every OS template."""
-
-    def path(value: str | None) -> Path | None:
-        return Path(value).resolve() if value else None
-
-    image = QemuImage(
-        base=path(settings.qemu_base_image),
-        kernel=path(settings.qemu_kernel),
-        initrd=path(settings.qemu_initrd),
-        boot_args=settings.qemu_boot_args,
-    )
-    return QemuSettings(
-        root=Path(settings.qemu_directory).resolve(),
-        images=dict.fromkeys(settings.qemu_images, image),
-        accel=settings.qemu_acceleration,
-        least_ram_mib=settings.qemu_memory_floor_mib,
-        stop_grace=settings.qemu_stop_grace_seconds,
-        vms=settings.qemu_vms,
-        vcpu=settings.qemu_vcpu,
-        ram_mib=settings.qemu_ram_mib,
-        disk_gib=settings.qemu_disk_gib,
-    )
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ Owns the protocol, its value objects and its errors. Knows neither services, mon
 platform user is named by the account's id, a VM by the service's id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -185,6 +185,10 @@ class Platform(Protocol):
 
     async def capacity(self) -> Capacity:
         """Totals as the platform counts them now."""
+
+
+# By the name that a data centre gives.
+Platforms = Mapping[str, Platform]
 
 
 def mark_of(partner_id: UUID, service_ref: UUID) -> str:

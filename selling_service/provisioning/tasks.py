@@ -7,8 +7,8 @@ import structlog
 from selling_service.catalog.actions import REFRESH_CAPACITY, record_capacity
 from selling_service.catalog.queries import platform_names
 from selling_service.database import SellingRuntime
-from selling_service.provisioning.actions import Platforms, answering
-from selling_service.provisioning.platform import Capacity, PlatformError
+from selling_service.provisioning.actions import answering
+from selling_service.provisioning.platform import Capacity, PlatformError, Platforms
 from shared.kit.db import WriteSession
 from shared.kit.jobs import Completion, Job, Task
 

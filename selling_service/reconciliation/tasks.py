@@ -7,8 +7,12 @@ import structlog
 from sqlalchemy import text
 
 from selling_service.database import SellingRuntime
-from selling_service.provisioning.actions import Platforms
-from selling_service.provisioning.platform import NotFound, PlatformUnavailable, read_mark
+from selling_service.provisioning.platform import (
+    NotFound,
+    Platforms,
+    PlatformUnavailable,
+    read_mark,
+)
 from selling_service.reconciliation.actions.comparing import run_once
 from selling_service.reconciliation.actions.deciding import DELETE_STRAY_JOB
 from selling_service.services import queries

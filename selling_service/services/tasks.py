@@ -10,7 +10,6 @@ import structlog
 from selling_service.catalog.queries import platform_of
 from selling_service.database import SellingRuntime
 from selling_service.provisioning.actions import (
-    Platforms,
     answering,
     drive_power,
     ensure_user,
@@ -22,6 +21,7 @@ from selling_service.provisioning.platform import (
     Platform,
     PlatformFull,
     PlatformRefused,
+    Platforms,
     PlatformUnavailable,
     StaleFence,
     VMState,

@@ -1,7 +1,7 @@
 """The Proxmox driver against a fake that checks each call by PVE's own schema."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,17 +104,9 @@ class ProxmoxRig:
         ]
 
 
-@asynccontextmanager
-async def proxmox_rig(
-    pve: FakePve, *, engine: AsyncEngine, authority: Path
-) -> AsyncIterator[ProxmoxRig]:
+@contextmanager
+def stocked(pve: FakePve) -> Iterator[None]:
     """A node with one template and a token for us."""
-    settings = ProxmoxSettings(
-        url=pve.url,
-        token=f"{TOKEN}={SECRET}",
-        authority=authority,
-        templates={"debian-12": {NODE: TEMPLATE}},
-    )
     pve.apitokens[TOKEN] = SECRET
     disk = "local-lvm:base-9000-disk-0"
     pve.storages["local-lvm"]["volumes"] = {
@@ -128,8 +120,23 @@ async def proxmox_rig(
     config = {"scsi0": f"{disk},size=256M", "memory": 512, "cores": 1}
     fakepve.qemu.FakeVm = Guest
     pve.add_vm(TEMPLATE, "template", node=NODE, template=True, config=config)
-    async with ProxmoxAPI(settings) as api:
-        rig = ProxmoxRig(None, engine, pve, settings, api)  # type: ignore[arg-type]
-        rig.platform = rig.rebuilt()
-        yield rig
+    yield
     fakepve.qemu.FakeVm = FakeVm
+
+
+@asynccontextmanager
+async def proxmox_rig(
+    pve: FakePve, *, engine: AsyncEngine, authority: Path
+) -> AsyncIterator[ProxmoxRig]:
+    """The driver, and a node that is stocked."""
+    settings = ProxmoxSettings(
+        url=pve.url,
+        token=f"{TOKEN}={SECRET}",
+        authority=authority,
+        templates={"debian-12": {NODE: TEMPLATE}},
+    )
+    with stocked(pve):
+        async with ProxmoxAPI(settings) as api:
+            rig = ProxmoxRig(None, engine, pve, settings, api)  # type: ignore[arg-type]
+            rig.platform = rig.rebuilt()
+            yield rig

@@ -1,7 +1,9 @@
 """What only Proxmox VE knows: numbers that are used again, pools, roles, and its own words."""
 
+import re
 import ssl
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
@@ -16,6 +18,7 @@ from selling_service.provisioning.platform import (
     Power,
     mark_of,
 )
+from selling_service.settings import SellingSettings
 from tests.provisioning.proxmox_rig import NODE, TEMPLATE, ProxmoxRig
 from tests.provisioning.rigs import CONTENT, SIZE, create, new_user
 
@@ -43,7 +46,7 @@ def as_client(rig: ProxmoxRig, owner_id: UUID) -> httpx.Client:
     The fake keeps no grants that come over its API: what was asked for is granted here.
     """
     user = user_name(owner_id, "pve")
-    privileges = {"TandemClient": ("VM.Audit", "VM.Console", "VM.PowerMgmt")}
+    privileges = {"TandemClient": CLIENTS}
     rig.pve.acl = {"tandem@pve": [("/", {*ALL})]}
     for path, role in granted(rig, user):
         rig.pve.grant(user, path, *privileges.get(role, ("VM.Audit",)))
@@ -55,6 +58,7 @@ def as_client(rig: ProxmoxRig, owner_id: UUID) -> httpx.Client:
     )
 
 
+CLIENTS = ("VM.Audit", "VM.Console", "VM.PowerMgmt")
 ALL = (
     *("VM.Audit", "VM.Console", "VM.PowerMgmt", "VM.Allocate", "VM.Clone", "Pool.Allocate"),
     *("VM.Config.Options", "VM.Config.Disk", "VM.Config.CPU", "VM.Config.Memory"),
@@ -186,3 +190,18 @@ async def test_a_deleted_user_leaves_neither_pools_nor_rights(
     assert ("DELETE", f"/api2/json/access/users/{user_name(owner_id, 'pve')}") in [
         request[:2] for request in rig.pve.requests
     ]
+
+
+def test_the_page_names_the_privileges_and_settings_that_there_are() -> None:
+    page = Path("docs/platforms.md").read_text(encoding="utf-8")
+    roles = dict(re.findall(r'pveum role add (\w+) -privs "([^"]+)"', page))
+    assert set(roles["TandemWorker"].split()) == set(ALL)
+    assert set(roles["TandemClient"].split()) == set(CLIENTS)
+    table = page.partition("(`SELLING_PROXMOX_…`)")[2].partition("\n\n")[0]
+    named = {
+        name for row in table.splitlines() for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])
+    }
+    fields = SellingSettings.model_fields
+    assert {f"proxmox_{name.lower()}" for name in named} == {
+        name for name in fields if name.startswith("proxmox_")
+    }

@@ -1,6 +1,6 @@
 """Brings the catalogue to what a document says, by codes; doing it again changes nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from enum import StrEnum
@@ -19,8 +19,8 @@ from selling_service.catalog.actions.tariffs import (
     add_version,
     change_tariff,
     create_tariff,
-    unknown,
 )
+from selling_service.catalog.errors import unknown
 from selling_service.catalog.models import (
     DataCenter,
     Offer,
@@ -59,7 +59,11 @@ class Outcome(StrEnum):
 
 
 async def load_catalogue(
-    session: WriteSession, document: CatalogueDocument, *, staff: Doer = Unattended.CLI
+    session: WriteSession,
+    document: CatalogueDocument,
+    *,
+    platforms: Collection[str],
+    staff: Doer = Unattended.CLI,
 ) -> LoadOutput:
     """Make or change all that the document names. Raises `invalid_request` with the place.
 
@@ -68,7 +72,7 @@ async def load_catalogue(
     done: dict[Outcome, list[str]] = {outcome: [] for outcome in Outcome}
     for number, data_center in enumerate(document.data_centers):
         with _at(f"data_centers.{number}"):
-            outcome = await _data_center(session, staff, data_center)
+            outcome = await _data_center(session, staff, data_center, platforms)
         done[outcome].append(f"data_center {data_center.code}")
     for template in document.os_templates:
         done[await _os_template(session, staff, template)].append(f"os_template {template.code}")
@@ -101,11 +105,13 @@ def _at(place: str) -> Iterator[None]:
         raise ProblemError(problem.type, detail, errors=moved) from problem
 
 
-async def _data_center(session: WriteSession, staff: Doer, wanted: DataCenterInput) -> Outcome:
+async def _data_center(
+    session: WriteSession, staff: Doer, wanted: DataCenterInput, platforms: Collection[str]
+) -> Outcome:
     statement = select(DataCenter).where(DataCenter.code == wanted.code)
     row = (await session.scalars(statement)).one_or_none()
     if row is None:
-        await create_data_center(session, staff, wanted)
+        await create_data_center(session, staff, wanted, platforms=platforms)
         return Outcome.CREATED
     if row.platform != wanted.platform:
         message = f"{row.code} is on {row.platform}; its VMs can't move to {wanted.platform}"

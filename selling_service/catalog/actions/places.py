@@ -1,12 +1,13 @@
 """Changes data centres and OS templates."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from selling_service.catalog.errors import CODE_TAKEN
+from selling_service.catalog.errors import CODE_TAKEN, unknown
 from selling_service.catalog.models import DataCenter, OSTemplateRow, PlatformRow
 from selling_service.catalog.schemas import (
     DataCenterChangeInput,
@@ -27,9 +28,15 @@ REFRESH_CAPACITY = "refresh_capacity"
 
 
 async def create_data_center(
-    session: WriteSession, staff: Doer, wanted: DataCenterInput
+    session: WriteSession, staff: Doer, wanted: DataCenterInput, *, platforms: Collection[str]
 ) -> DataCenter:
-    """Make a data centre. A new platform tells its capacity later. Raises `code_taken`."""
+    """Make a data centre on one of the `platforms`. A new one of them tells its capacity later.
+
+    Raises `code_taken`, `invalid_request` where this installation drives no such platform.
+    """
+    if wanted.platform not in platforms:
+        message = f"This installation drives {', '.join(sorted(platforms))}. See SELLING_PLATFORM."
+        raise unknown("platform", message)
     platform = insert(PlatformRow).values(name=wanted.platform)
     await session.execute(platform.on_conflict_do_nothing())
     row = DataCenter(id=new_id(), **wanted.model_dump())

@@ -10,6 +10,7 @@ from selling_service.catalog.errors import (
     EFFECTIVE_TOO_EARLY,
     STOCK_NOT_COUNTED,
     STOCK_TOO_LOW,
+    unknown,
 )
 from selling_service.catalog.models import (
     DataCenter,
@@ -26,7 +27,6 @@ from selling_service.catalog.schemas import (
     VersionSpec,
 )
 from selling_service.staff.actions import audit
-from shared.contract.problems import INVALID_REQUEST, FieldError
 from shared.kit.db import WriteSession
 from shared.kit.ids import new_id
 from shared.kit.people.principals import Doer
@@ -137,13 +137,6 @@ async def lock_tariff(session: WriteSession, tariff_id: UUID) -> Tariff:
     if row is None:
         raise not_found("tariff")
     return row
-
-
-def unknown(field: str, message: str) -> ProblemError:
-    """Say that a field of the body names what doesn't exist or doesn't fit."""
-    detail = "Some fields are missing or wrong; see errors."
-    found = [FieldError(path=f"body.{field}", message=message)]
-    return ProblemError(INVALID_REQUEST, detail, errors=found)
 
 
 async def _record_stock(session: WriteSession, staff: Doer, row: Tariff, stock: int | None) -> None:

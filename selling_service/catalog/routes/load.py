@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from selling_service.catalog.actions import load_catalogue
 from selling_service.catalog.errors import CODE_TAKEN, EFFECTIVE_TOO_EARLY
 from selling_service.catalog.schemas import CatalogueDocument, LoadOutput
+from selling_service.database import RuntimeDep
 from selling_service.staff.routes import OperatorStaff
 from shared.contract.problems import NOT_FOUND
 from shared.kit.people.access import StaffWrite
@@ -23,7 +24,8 @@ router = APIRouter(tags=["catalogue"])
     responses=declare(*FOR_SOME_ROLES, *WITH_BODY, NOT_FOUND, CODE_TAKEN, EFFECTIVE_TOO_EARLY),
 )
 async def post_catalogue(
-    body: CatalogueDocument, staff: OperatorStaff, session: StaffWrite
+    body: CatalogueDocument, staff: OperatorStaff, session: StaffWrite, runtime: RuntimeDep
 ) -> LoadOutput:
     """Answer with what was done."""
-    return await load_catalogue(session, body, staff=staff)
+    platforms = runtime.settings.platforms
+    return await load_catalogue(session, body, platforms=platforms, staff=staff)

@@ -24,6 +24,7 @@ from selling_service.catalog.schemas import (
     OSTemplateOutput,
     Room,
 )
+from selling_service.database import RuntimeDep
 from selling_service.staff.routes import AnyStaff, OperatorStaff
 from shared.contract.problems import NOT_FOUND
 from shared.kit.people.access import StaffRead, StaffWrite
@@ -49,14 +50,15 @@ async def get_data_centers(_staff: AnyStaff, session: StaffRead) -> list[DataCen
     status_code=201,
     summary="Add a data centre",
     description="It shares the room of its platform with others there; a new platform has none "
-    "until it was asked for the first time.",
+    "until it was asked for the first time. Which platforms there are, the settings say.",
     responses=declare(*FOR_SOME_ROLES, *WITH_BODY, CODE_TAKEN),
 )
 async def post_data_center(
-    body: DataCenterInput, staff: OperatorStaff, session: StaffWrite
+    body: DataCenterInput, staff: OperatorStaff, session: StaffWrite, runtime: RuntimeDep
 ) -> DataCenterOutput:
     """Answer with the new data centre."""
-    row = await create_data_center(session, staff, body)
+    platforms = runtime.settings.platforms
+    row = await create_data_center(session, staff, body, platforms=platforms)
     return _data_center(row, await room_of(session, row))
 
 

@@ -12,8 +12,13 @@ from uuid import UUID
 import structlog
 
 from selling_service.database import TENANT_COLUMN, SellingRuntime
-from selling_service.provisioning.actions import Platforms
-from selling_service.provisioning.platform import NotFound, Platform, PlatformError, VMState
+from selling_service.provisioning.platform import (
+    NotFound,
+    Platform,
+    PlatformError,
+    Platforms,
+    VMState,
+)
 from selling_service.reconciliation import queries
 from selling_service.reconciliation.actions.repairing import repair
 from selling_service.reconciliation.models import DESK

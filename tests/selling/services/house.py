@@ -27,8 +27,9 @@ from selling_service.database import TENANT_SETTING, SellingRuntime
 from selling_service.desk import routes as desk_routes
 from selling_service.ledger.models import BOOKS, Balance
 from selling_service.partners.models import Installation, Partner, PartnerKey
-from selling_service.provisioning.actions import Platforms, build_platforms
+from selling_service.provisioning.drivers.opening import open_platforms
 from selling_service.provisioning.drivers.simulated import Behaviour, SimulatedPlatform
+from selling_service.provisioning.platform import Platforms
 from selling_service.services.routes import admin_routers, partner_routers
 from selling_service.services.tasks import tasks
 from selling_service.settings import SellingSettings
@@ -257,8 +258,7 @@ async def open_house(url: str, **settings: Any) -> AsyncIterator[House]:
         tenant_setting=TENANT_SETTING,
         clock=clock,
     )
-    async with runtime.running():
-        platforms = build_platforms(runtime)
+    async with runtime.running(), open_platforms(runtime) as platforms:
         platform = platforms["simulated"]
         assert isinstance(platform, SimulatedPlatform)
         await platform.set_behaviour(Behaviour())
