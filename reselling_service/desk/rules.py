@@ -137,6 +137,7 @@ WORDS: dict[str, Words] = {
     ),
     "tariff_unavailable": _over("The seller sells this tariff no more.", "Re-import tariffs. "),
     "period_not_offered": _over("The seller has no such period any more.", "Re-import. "),
+    "not_supported": _over("The seller's platform can't do what was ordered.", "Re-import. "),
     "unknown_os": _over("The seller has no such operating system any more.", "Re-import. "),
     "out_of_stock": _over("The tariff is sold out at the seller."),
     "no_capacity": _over("The seller's data centre has no room."),

@@ -47,20 +47,20 @@ async def place_order(
     """Buy; a repeated click gives the order that the first one made.
 
     Raises `idempotency_key_reused`, `tariff_unavailable`, `period_not_offered`, `unknown_os`,
-    `seller_disabled`, `insufficient_balance`: nothing is created then.
+    `not_supported`, `seller_disabled`, `insufficient_balance`: nothing is created then.
     """
     if click is not None:
         await queries.lock_request(session, client_id, key=click.key)
         before = await queries.find_by_request(session, client_id, key=click.key)
         if before is not None:
             return _same(before, click)
-    tariff = await _sellable(session, client_id, tariff_id_and_period=new, os=new.options.os)
+    tariff = await _sellable(session, client_id, tariff_id_and_period=new, options=new.options)
     return await _buy(session, client_id, tariff, new, asker=asker, click=click)
 
 
 async def quote(session: ReadSession, client_id: ClientId, new: NewQuote) -> QuoteView:
     """What an order would cost now, and whether the client has it. Raises like an order."""
-    tariff = await _sellable(session, client_id, tariff_id_and_period=new, os=None)
+    tariff = await _sellable(session, client_id, tariff_id_and_period=new, options=None)
     balance = await BOOKS.balance(session, owner=client_id)
     after = balance.balance - balance.held + balance.credit_limit - tariff.first_total
 
@@ -84,7 +84,7 @@ async def _sellable(
     client_id: ClientId,
     *,
     tariff_id_and_period: NewOrder | NewQuote,
-    os: str | None,
+    options: Options | None,
 ) -> SellableTariff:
     tariff_id, period = tariff_id_and_period.tariff_id, tariff_id_and_period.period
     tariff = await find_sellable(session, tariff_id=tariff_id, period=period)
@@ -94,7 +94,12 @@ async def _sellable(
             raise ProblemError(PERIOD_NOT_OFFERED, detail)
         raise ProblemError(TARIFF_UNAVAILABLE, "This tariff isn't sold. Choose another one.")
     balance = await BOOKS.balance(session, owner=client_id)
-    refusal = why_not_sold(tariff, os=os, currency=balance.currency)
+    refusal = why_not_sold(
+        tariff,
+        os=options.os if options else None,
+        asks_for=options.asks_for() if options else (),
+        currency=balance.currency,
+    )
     if refusal is not None:
         raise ProblemError(*refusal)
     if not await queries.seller_enabled(session, seller_id=tariff.seller_id):

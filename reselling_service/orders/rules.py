@@ -1,9 +1,11 @@
 """Judges what is ordered and says how an order stands; knows no database and no HTTP."""
 
+from collections.abc import Collection
 from enum import StrEnum
 
 from reselling_service.tariffs.rules import SellableTariff
-from shared.contract.problems import TARIFF_UNAVAILABLE, UNKNOWN_OS, ProblemType
+from shared.contract.basics import Capability
+from shared.contract.problems import NOT_SUPPORTED, TARIFF_UNAVAILABLE, UNKNOWN_OS, ProblemType
 
 
 class OrderState(StrEnum):
@@ -22,12 +24,16 @@ def order_state(*, settled: bool, succeeded: bool) -> OrderState:
 
 
 def why_not_sold(
-    tariff: SellableTariff, *, os: str | None, currency: str
+    tariff: SellableTariff, *, os: str | None, asks_for: Collection[Capability], currency: str
 ) -> tuple[ProblemType, str] | None:
-    """The refusal of an order of this tariff with this OS by a client with this currency."""
+    """The refusal of an order of this tariff with these options by a client with this currency."""
     if not tariff.enabled or tariff.withdrawn or tariff.currency != currency:
         return TARIFF_UNAVAILABLE, "This tariff isn't sold. Choose another one."
+    able = tariff.capabilities
     if os is not None and os not in tariff.os_templates:
         offered = ", ".join(tariff.os_templates)
         return UNKNOWN_OS, f"This tariff doesn't offer that system. It offers: {offered}."
+    if able is not None and (missing := sorted(set(asks_for) - able)):
+        given = ", ".join(missing)
+        return NOT_SUPPORTED, f"VMs of this tariff can't be given: {given}. Leave it out."
     return None

@@ -12,8 +12,8 @@ from reselling_service.orders.models import Order
 from reselling_service.orders.rules import OrderState, order_state
 from reselling_service.services.models import Service
 from reselling_service.services.rules import order_words
-from shared.contract.basics import Flag, Input, Money, Output, Period, Timestamp
-from shared.contract.services import Hostname, OSCode, SSHKey
+from shared.contract.basics import Capability, Flag, Input, Money, Output, Period, Timestamp
+from shared.contract.services import Hostname, OSCode, SSHKey, capabilities_for
 from shared.kit.text import Line, Password
 
 _TARIFF_ID = "0196f0c4-7c1d-7c5e-9c57-3d4f6a1b2c3d"
@@ -44,6 +44,10 @@ class Options(Input):
     user_data: Annotated[str, StringConstraints(max_length=65536)] | None = Field(
         default=None, repr=False, description="For cloud-init, as it is."
     )
+
+    def asks_for(self) -> set[Capability]:
+        """What the platform must be able to do beside size and system."""
+        return capabilities_for(self.ssh_keys, self.password, self.user_data)
 
 
 class NewOrder(Input):

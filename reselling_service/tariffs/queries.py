@@ -28,6 +28,7 @@ async def find_sellable(
     if found is None:
         return None
     tariff, price = found
+    able = tariff.upstream.get("capabilities")
     return SellableTariff(
         tariff_id=tariff.id,
         seller_id=tariff.seller_id,
@@ -43,6 +44,7 @@ async def find_sellable(
         upstream_setup_fee=price.upstream_setup_fee,
         currency=tariff.currency,
         os_templates=tuple(tariff.os_templates),
+        capabilities=None if able is None else frozenset(able),
     )
 
 

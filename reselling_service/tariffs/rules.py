@@ -23,6 +23,7 @@ class SellableTariff:
     """A tariff for one period. `price` per term and `setup_fee` are the client's, whole.
 
     `upstream_price` and `upstream_setup_fee` are the seller's, with up to six decimals.
+    `capabilities` is None where the seller doesn't say what its platform can do.
     """
 
     tariff_id: UUID
@@ -39,6 +40,7 @@ class SellableTariff:
     upstream_setup_fee: Decimal
     currency: str
     os_templates: tuple[str, ...]
+    capabilities: frozenset[str] | None = None
 
     @property
     def first_total(self) -> int:
@@ -118,6 +120,7 @@ _COMPARED = (
     "data_center",
     "resources",
     "os_templates",
+    "capabilities",
     "prices",
     "orderable",
 )

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from reselling_service.tariffs.models import Tariff, TariffPrice
 from reselling_service.tariffs.rules import Difference, OfferDiff, charge
-from shared.contract.basics import Flag, Input, Money, Output, Timestamp
+from shared.contract.basics import Capability, Flag, Input, Money, Output, Timestamp
 from shared.contract.offers import CatalogTariff, OSTemplate, Resources
 from shared.kit.text import Line, Lines
 
@@ -131,6 +131,9 @@ class OfferView(Output):
     description: str | None
     resources: Resources
     os_templates: list[OSTemplate]
+    capabilities: list[Capability | str] | None = Field(
+        description="What an order may ask for beside size and system; null: not known."
+    )
     prices: list[PriceView]
 
 
@@ -151,6 +154,7 @@ class TariffView(Output):
     markup_percent: Decimal
     resources: Resources
     os_templates: list[OSTemplate]
+    capabilities: list[Capability | str] | None
     prices: list[StaffPriceView]
     imported_at: Timestamp
 
@@ -164,6 +168,7 @@ def offer_view(row: Tariff, prices: Sequence[TariffPrice]) -> OfferView:
         description=row.description,
         resources=upstream.resources,
         os_templates=upstream.os_templates,
+        capabilities=upstream.capabilities,
         prices=[
             PriceView(
                 period=price.period,
@@ -193,6 +198,7 @@ def tariff_view(row: Tariff, prices: Sequence[TariffPrice]) -> TariffView:
         markup_percent=row.markup_percent,
         resources=upstream.resources,
         os_templates=upstream.os_templates,
+        capabilities=upstream.capabilities,
         prices=[_staff_price(price, row.currency) for price in prices],
         imported_at=row.imported_at,
     )

@@ -23,7 +23,8 @@ from selling_service.database import Base
 class PlatformRow(Base):
     """A platform and the counter of its capacity: one, however many data centres are on it.
 
-    Totals are refreshed from the driver; `*_used` is what our services have reserved.
+    Totals and `capabilities` are refreshed from the driver, null until it was asked for the first
+    time; `*_used` is what our services have reserved.
     """
 
     __tablename__ = "platforms"
@@ -42,6 +43,7 @@ class PlatformRow(Base):
     disk_gib: Mapped[int] = mapped_column(BigInteger, default=0)
     disk_gib_used: Mapped[int] = mapped_column(BigInteger, default=0)
     refreshed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    capabilities: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 
 
 class DataCenter(Base):

@@ -138,6 +138,7 @@ def _statement(partner_id: UUID, *, offered: bool) -> Select[*tuple[Any, ...]]:
             DataCenter.code.label("data_center_code"),
             DataCenter.open.label("data_center_open"),
             DataCenter.platform,
+            PlatformRow.capabilities,
             Offer.discount_percent,
             TariffPriceRow.period,
             TariffPriceRow.price,
@@ -146,6 +147,7 @@ def _statement(partner_id: UUID, *, offered: bool) -> Select[*tuple[Any, ...]]:
         .select_from(TariffVersion)
         .join(Tariff, Tariff.id == TariffVersion.tariff_id)
         .join(DataCenter, DataCenter.id == Tariff.data_center_id)
+        .join(PlatformRow, PlatformRow.name == DataCenter.platform)
         .join(Offer, of_partner, isouter=not offered)
         .outerjoin(TariffPriceRow, TariffPriceRow.version_id == TariffVersion.id)
         .order_by(Tariff.code, TariffVersion.number)
@@ -169,6 +171,7 @@ def _version(rows: Sequence[Row[*tuple[Any, ...]]]) -> OfferedVersion:
         data_center_code=row.data_center_code,
         data_center_open=row.data_center_open,
         platform=row.platform,
+        capabilities=None if row.capabilities is None else frozenset(row.capabilities),
         withdrawn=row.withdrawn,
         stock=row.stock,
         vcpu=row.vcpu,

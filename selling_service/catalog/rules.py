@@ -80,6 +80,8 @@ class ListPrice:
 class OfferedVersion:
     """A version of a tariff as one partner may buy it. `stock` null: not counted.
 
+    `capabilities` are those of the platform, None before it was asked for them.
+
     The discount goes off the price and off the set-up fee.
     """
 
@@ -92,6 +94,7 @@ class OfferedVersion:
     data_center_code: str
     data_center_open: bool
     platform: str
+    capabilities: frozenset[str] | None
     withdrawn: bool
     stock: int | None
     vcpu: int

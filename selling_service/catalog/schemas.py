@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 from pydantic.config import JsonDict
 
-from shared.contract.basics import Flag, Input, Output, Period, Timestamp, Whole, shown
+from shared.contract.basics import Capability, Flag, Input, Output, Period, Timestamp, Whole, shown
 from shared.kit.moments import Moment
 from shared.kit.text import Line
 
@@ -81,6 +81,9 @@ class DataCenterOutput(Output):
     vcpu: Room
     ram_mib: Room
     disk_gib: Room
+    capabilities: list[Capability | str] | None = Field(
+        description="What orders may ask of its platform; null until it was asked."
+    )
     refreshed_at: Timestamp | None
 
 

@@ -36,7 +36,7 @@ class _Traced:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self.name = platform.name
+        self.name, self.capabilities = platform.name, platform.capabilities
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         act = getattr(self._platform, name)

@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from shared.contract.basics import Capability
+
 
 class PlatformError(Exception):
     """Something went wrong at the platform; `detail` is safe to show to the provider's staff."""
@@ -123,9 +125,11 @@ class Platform(Protocol):
     A locked VM is stopped and stays so: `start` and `restart` raise `VMLocked`, and no restart of
     the driver or of the node may start it.
     Any call may raise `PlatformUnavailable`.
+    `capabilities` are what an order may ask for; whatever else it asks for is `PlatformRefused`.
     """
 
     name: str
+    capabilities: frozenset[Capability]
 
     async def ensure_user(self, *, owner_id: UUID) -> None:
         """Make the platform user of this owner where there is none."""

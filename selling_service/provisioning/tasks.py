@@ -32,7 +32,12 @@ def tasks(runtime: SellingRuntime, platforms: Platforms) -> list[Task]:
 
         async def record(session: WriteSession) -> None:
             for name in sorted(found):
-                await record_capacity(session, platform=name, capacity=found[name])
+                await record_capacity(
+                    session,
+                    platform=name,
+                    capacity=found[name],
+                    capabilities=platforms[name].capabilities,
+                )
 
         return record
 

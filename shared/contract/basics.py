@@ -126,6 +126,14 @@ class Scope(StrEnum):
     MONEY_READ = "money:read"
 
 
+class Capability(StrEnum):
+    """What an order may ask of the platform beside size and system, where it can do it."""
+
+    SSH_KEYS = "ssh_keys"
+    PASSWORD = "password"  # noqa: S105 - a word
+    USER_DATA = "user_data"
+
+
 class Actor(StrEnum):
     """Who set a suspension. A partner's key may name `client` or `partner` only."""
 

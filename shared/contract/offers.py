@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from shared.contract.basics import (
+    Capability,
     CurrencyCode,
     Edition,
     Input,
@@ -74,6 +75,11 @@ class CatalogTariff(Output):
     os_templates: list[OSTemplate]
     prices: list[TariffPrice]
     in_stock: int | None
+    capabilities: list[Capability | str] | None = Field(
+        default=None,
+        description="What an order of it may ask for; anything else is refused with "
+        "`not_supported`. null: not known (yet).",
+    )
     orderable: bool
     effective_from: Timestamp
 

@@ -131,6 +131,9 @@ PERIOD_NOT_OFFERED = ProblemType(
     "period_not_offered", 422, "The tariff has no price for this period", refused=True
 )
 UNKNOWN_OS = ProblemType("unknown_os", 422, "The tariff has no such OS template", refused=True)
+NOT_SUPPORTED = ProblemType(
+    "not_supported", 422, "The tariff's platform can't do this", refused=True
+)
 OUT_OF_STOCK = ProblemType("out_of_stock", 409, "The tariff is sold out", refused=True)
 NO_CAPACITY = ProblemType("no_capacity", 409, "The data centre has no room", refused=True)
 ACCOUNT_IN_USE = ProblemType("account_in_use", 409, "The account still has services", refused=True)

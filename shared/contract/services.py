@@ -4,6 +4,7 @@ Nothing here can name a client: `client_ref` and `service_ref` are random ids of
 """
 
 import re
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from shared.contract.basics import (
     Actor,
+    Capability,
     Flag,
     GivenTime,
     Input,
@@ -58,6 +60,18 @@ CryptHash = Annotated[
 OSCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 
 
+def capabilities_for(
+    ssh_keys: Sequence[str], password: str | None, user_data: str | None
+) -> set[Capability]:
+    """What a platform must be able to do for options like these."""
+    asked = {
+        Capability.SSH_KEYS: bool(ssh_keys),
+        Capability.PASSWORD: password is not None,
+        Capability.USER_DATA: user_data is not None,
+    }
+    return {capability for capability, wanted in asked.items() if wanted}
+
+
 class OrderOptions(Input):
     """What the VM shall be like inside. The password travels as a crypt(3) hash only."""
 
@@ -68,6 +82,10 @@ class OrderOptions(Input):
     user_data: Annotated[str, StringConstraints(max_length=65536)] | None = Field(
         default=None, repr=False
     )
+
+    def asks_for(self) -> set[Capability]:
+        """What the platform must be able to do beside size and system."""
+        return capabilities_for(self.ssh_keys, self.password_hash, self.user_data)
 
 
 class OrderRequest(Input):

@@ -54,7 +54,6 @@ class ProxmoxRig:
     api: ProxmoxAPI
     image: str = "debian-12"
     guest_image: str = "debian-12"
-    takes_user_data: bool = False
 
     def with_limits(self, **limits: int) -> ForeignPlatform:
         hands = ProxmoxHands(self.settings, self.api)

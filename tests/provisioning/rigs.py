@@ -76,16 +76,11 @@ class Rig(Protocol):
     async def traces(self, vm_id: UUID) -> list[str]:
         """Return all that the platform still keeps under this id."""
 
-    @property
-    def takes_user_data(self) -> bool:
-        """Whether a VM can be given cloud-init text."""
-
 
 @dataclass
 class SimulatedRig:
     platform: SimulatedPlatform
     engine: AsyncEngine
-    takes_user_data: bool = True
     image: str = "debian-12"
     guest_image: str = "debian-12"
 
@@ -121,7 +116,6 @@ class SimulatedRig:
 class QemuRig:
     platform: QemuPlatform
     settings: QemuSettings
-    takes_user_data: bool = True
     image: str = "nothing"
     guest_image: str = "guest"
 

@@ -9,7 +9,11 @@ from selling_service.catalog.actions.places import (
     create_data_center,
     create_os_template,
 )
-from selling_service.catalog.actions.room import record_capacity, release, reserve
+from selling_service.catalog.actions.room import (
+    record_capacity,
+    release,
+    reserve,
+)
 from selling_service.catalog.actions.tariffs import (
     add_version,
     adjust_stock,

@@ -3,6 +3,7 @@
 Locks in the house's order: the tariff's stock, then the platform's capacity.
 """
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import Select, literal, select, union_all, update
@@ -10,6 +11,7 @@ from sqlalchemy.dialects.postgresql import INTEGER
 
 from selling_service.catalog.models import DataCenter, PlatformRow, Tariff
 from selling_service.catalog.rules import OfferedVersion, Totals
+from shared.contract.basics import Capability
 from shared.contract.problems import NO_CAPACITY, OUT_OF_STOCK
 from shared.kit.db import WriteSession
 from shared.kit.problems import ProblemError
@@ -58,8 +60,14 @@ async def release(
     )
 
 
-async def record_capacity(session: WriteSession, *, platform: str, capacity: Totals) -> None:
-    """Keep what the platform says it has in all. What is reserved is our own count."""
+async def record_capacity(
+    session: WriteSession,
+    *,
+    platform: str,
+    capacity: Totals,
+    capabilities: Collection[Capability],
+) -> None:
+    """Keep what the platform says it has in all, and can do. What is reserved is our own count."""
     await session.execute(
         update(PlatformRow)
         .where(PlatformRow.name == platform)
@@ -68,6 +76,7 @@ async def record_capacity(session: WriteSession, *, platform: str, capacity: Tot
             vcpu=capacity.vcpu,
             ram_mib=capacity.ram_mib,
             disk_gib=capacity.disk_gib,
+            capabilities=sorted(capabilities),
             refreshed_at=session.clock.now(),
         )
         .execution_options(synchronize_session=False)

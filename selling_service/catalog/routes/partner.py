@@ -91,6 +91,7 @@ def _tariff(offered: OfferedVersion, titles: dict[str, str], currency: str) -> C
             for period, listed in offered.prices.items()
         ],
         in_stock=offered.stock,
+        capabilities=None if offered.capabilities is None else sorted(offered.capabilities),
         orderable=offered.orderable,
         effective_from=offered.effective_from,
     )

@@ -128,6 +128,7 @@ def _data_center(row: DataCenter, room: PlatformRow) -> DataCenterOutput:
         vcpu=Room(total=room.vcpu, used=room.vcpu_used),
         ram_mib=Room(total=room.ram_mib, used=room.ram_mib_used),
         disk_gib=Room(total=room.disk_gib, used=room.disk_gib_used),
+        capabilities=None if room.capabilities is None else [*room.capabilities],
         refreshed_at=room.refreshed_at,
     )
 

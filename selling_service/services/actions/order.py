@@ -40,7 +40,8 @@ async def order(
     """Accept an order: account, hold, service, operation, job and event.
 
     Raises `service_ref_taken`, `tariff_unavailable`, `period_not_offered`, `unknown_os`,
-    `price_above_max`, `out_of_stock`, `no_capacity`, `client_ref_taken`, `insufficient_balance`.
+    `not_supported`, `price_above_max`, `out_of_stock`, `no_capacity`, `client_ref_taken`,
+    `insufficient_balance`.
     """
     await _one_at_a_time(session, buyer, request.service_ref)
     fingerprint = order_fingerprint(session, request)
@@ -49,6 +50,7 @@ async def order(
         return await _same_order(session, known, fingerprint)
     offered, total = await _choose(session, buyer, request)
     image = await _image(session, offered, request.options.os)
+    _check_supported(offered, request.options)
     await reserve(session, offered)
     account = await ensure_account(
         session,
@@ -127,6 +129,18 @@ async def _image(session: WriteSession, offered: OfferedVersion, os: str) -> str
         detail = not_one_of("OS template", os, offered.os_templates)
         raise ProblemError(catalogue.UNKNOWN_OS, detail)
     return image
+
+
+def _check_supported(offered: OfferedVersion, options: OrderOptions) -> None:
+    if offered.capabilities is None:
+        return
+    missing = sorted(options.asks_for() - offered.capabilities)
+    if missing:
+        detail = (
+            f"VMs of this tariff can't be given: {', '.join(missing)}. Leave it out, or order "
+            "another tariff; see `capabilities` in /catalog."
+        )
+        raise ProblemError(catalogue.NOT_SUPPORTED, detail)
 
 
 def _new_service(

@@ -68,6 +68,7 @@ def _on_service(*types: catalogue.ProblemType) -> dict[str, Any]:
         catalogue.TARIFF_UNAVAILABLE,
         catalogue.PERIOD_NOT_OFFERED,
         catalogue.UNKNOWN_OS,
+        catalogue.NOT_SUPPORTED,
         catalogue.PRICE_ABOVE_MAX,
         catalogue.OUT_OF_STOCK,
         catalogue.NO_CAPACITY,

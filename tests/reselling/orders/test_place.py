@@ -106,6 +106,22 @@ async def test_refusal_comes_before_anything_is_created(
     assert (await shop.available(), await shop.holds()) == (before, [])
 
 
+async def test_what_the_sellers_platform_cant_do_is_refused_here(shop: Shop) -> None:
+    able = """UPDATE tariffs SET upstream =
+        upstream || jsonb_build_object('capabilities', jsonb_build_array('ssh_keys'))"""
+    await execute(shop, able)
+    with pytest.raises(ProblemError, match="can't be given: password, user_data") as caught:
+        await shop.order(shop.new_order(user_data="#cloud-config", password="long enough 1"))
+    assert caught.value.type.code == "not_supported"
+    assert await counted(shop) == {"services": 0, "commands": 0, "orders": 0}
+    await shop.order()
+
+
+async def test_seller_that_tells_no_capabilities_is_asked_for_everything(shop: Shop) -> None:
+    await execute(shop, "UPDATE tariffs SET upstream = upstream - 'capabilities'")
+    await shop.order(shop.new_order(user_data="#cloud-config"))
+
+
 async def test_unknown_tariff_is_unavailable(shop: Shop) -> None:
     new = shop.new_order().model_copy(update={"tariff_id": uuid4()})
     with pytest.raises(ProblemError, match="tariff_unavailable"):

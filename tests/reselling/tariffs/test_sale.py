@@ -45,7 +45,9 @@ async def test_clients_learn_nothing_of_the_seller(
     anna = await house.sign_up("Anna")
     answer = await anna.ask("GET", "/client/v1/tariffs")
     (offer,) = answer.json()["items"]
-    assert set(offer) == {"id", "name", "description", "resources", "os_templates", "prices"}
+    assert set(offer) == {
+        *("id", "name", "description", "resources", "os_templates", "capabilities", "prices")
+    }
     assert {tuple(price) for price in offer["prices"]} == {("period", "price", "setup_fee")}
     upstream = shop.tariffs[0]
     for secret in (upstream["tariff_id"], str(seller_id), "Hosting A", "Upstream", "vm-s", "dc-1"):

@@ -12,6 +12,7 @@ from selling_service.catalog.actions import record_capacity, release, reserve
 from selling_service.catalog.queries import find_offered
 from selling_service.catalog.rules import OfferedVersion
 from selling_service.provisioning.platform import Capacity
+from shared.contract.basics import Capability
 from shared.kit.people import Role
 from shared.kit.problems import ProblemError
 from tests.selling.catalog.shop import BIG, Shop, data_center, tariff
@@ -190,9 +191,15 @@ async def test_capacity_of_the_platform_is_recorded_and_reservations_stay(shop: 
         disk_gib_used=2,
     )
     async with shop.runtime.staff.write() as session:
-        await record_capacity(session, platform=wanted.platform, capacity=told)
-    totals = "SELECT vms, vcpu, ram_mib, disk_gib, refreshed_at FROM platforms"
-    assert await shop.query(totals) == [(9, 7, 5, 3, shop.clock.now())]
+        await record_capacity(
+            session,
+            platform=wanted.platform,
+            capacity=told,
+            capabilities={Capability.SSH_KEYS, Capability.PASSWORD},
+        )
+    totals = "SELECT vms, vcpu, ram_mib, disk_gib, refreshed_at, capabilities FROM platforms"
+    (row,) = await shop.query(totals)
+    assert row == (9, 7, 5, 3, shop.clock.now(), ["password", "ssh_keys"])
     assert await shop.query(USED) == [(1, 1, 1024, 10)]
 
 

@@ -10,9 +10,9 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import text
 
+from selling_service.catalog import routes as catalogue
 from selling_service.catalog.actions.room import record_capacity
 from selling_service.catalog.models import PlatformRow
-from selling_service.catalog.routes import admin_routers as catalogue_routers
 from selling_service.provisioning.drivers.proxmox.words import pool_name, user_name, vm_id_of
 from selling_service.settings import SellingSettings
 from tests.provisioning.proxmox_rig import NODE, SECRET, TEMPLATE, TOKEN, FakePve, stocked
@@ -34,12 +34,21 @@ async def house(
     given = {"proxmox_url": fakepve.url, "proxmox_authority": Path(fakepve_cafile), **SETTINGS}
     with stocked(fakepve):
         async with open_house(selling_database_url, retention_seconds=0, **given) as found:
+            for router in catalogue.partner_routers:
+                found.app.include_router(router, prefix="/partner/v1")
+            for router in catalogue.admin_routers:
+                found.app.include_router(router, prefix="/admin/v1")
             async with found.runtime.staff.write() as session:
                 session.add(PlatformRow(name="proxmox"))
                 await session.flush()
                 await session.execute(text("UPDATE data_centers SET platform = 'proxmox'"))
                 room = await found.platforms["proxmox"].capacity()
-                await record_capacity(session, platform="proxmox", capacity=room)
+                await record_capacity(
+                    session,
+                    platform="proxmox",
+                    capacity=room,
+                    capabilities=found.platforms["proxmox"].capabilities,
+                )
             yield found
 
 
@@ -91,6 +100,19 @@ async def test_a_life_from_order_to_deletion(
     assert [vm.vmid for vm in fakepve.vms] == [TEMPLATE]
 
 
+async def test_what_it_cant_do_is_shown_and_refused_before_money_moves(
+    house: House, partner: Caller
+) -> None:
+    (shown,) = (await partner.http.get("/catalog")).json()["tariffs"]
+    assert shown["capabilities"] == ["password", "ssh_keys"]
+    body = house.order(options={"user_data": "#cloud-config\n{}\n"})
+    refused = await partner.send("/services", body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "not_supported")
+    assert "can't be given: user_data" in refused.json()["detail"]
+    for table in ("services", "operations", "holds", "accounts"):
+        assert await house.count(table) == 0
+
+
 async def test_room_is_what_the_settings_say(house: House, partner: Caller) -> None:
     for _ in range(SETTINGS["proxmox_vms"]):
         assert (await partner.send("/services", house.order())).status_code == 202
@@ -99,8 +121,6 @@ async def test_room_is_what_the_settings_say(house: House, partner: Caller) -> N
 
 
 async def test_data_centre_on_a_platform_that_is_not_driven_is_refused(house: House) -> None:
-    for router in catalogue_routers:
-        house.app.include_router(router, prefix="/admin/v1")
     desk = await house.as_staff()
     wanted = {"code": "ams1", "title": "Amsterdam 1", "platform": "qemu"}
     refused = await desk.post("/data-centers", json=wanted)

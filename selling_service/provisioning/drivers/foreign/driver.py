@@ -66,6 +66,7 @@ class ForeignPlatform:
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self.name = name
+        self.capabilities = hands.capabilities
         self._hands = hands
         self._limits = limits
         self._holding = Holding(engine, platform=name, lease=lease, patience=patience)

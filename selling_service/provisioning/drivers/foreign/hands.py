@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from selling_service.provisioning.platform import GuestContent, Power, VMSize
+from shared.contract.basics import Capability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,8 @@ class Plan:
 
 class Hands(Protocol):
     """Raises `PlatformUnavailable` where the platform is away or busy, else `PlatformRefused`."""
+
+    capabilities: frozenset[Capability]
 
     async def has_image(self, image: str) -> bool:
         """Whether there is such an OS template."""

@@ -27,6 +27,7 @@ from selling_service.provisioning.platform import (
     UnknownImage,
     VMSize,
 )
+from shared.contract.basics import Capability
 
 _MIB, _GIB = 1 << 20, 1 << 30
 _SIZE = re.compile(r"\bsize=(\d+)([KMGT]?)")
@@ -43,7 +44,9 @@ class SeenVM(Seen):
 
 
 class ProxmoxHands:
-    """One Proxmox VE."""
+    """One Proxmox VE. Its API takes no user data: that is a file on the node."""
+
+    capabilities = frozenset(Capability) - {Capability.USER_DATA}
 
     def __init__(self, settings: ProxmoxSettings, api: ProxmoxAPI) -> None:
         self._settings = settings

@@ -27,6 +27,7 @@ from selling_service.provisioning.platform import (
     VMSize,
     VMState,
 )
+from shared.contract.basics import Capability
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class QemuPlatform:
 
     Any number of these objects, in any number of processes, may work on one root.
     """
+
+    capabilities = frozenset(Capability)
 
     def __init__(self, settings: QemuSettings, *, name: str) -> None:
         self.name = name

@@ -25,6 +25,7 @@ from selling_service.provisioning.platform import (
     VMSize,
     VMState,
 )
+from shared.contract.basics import Capability
 
 _T = TypeVar("_T")
 _STOPPED = {"power": Power.STOPPED, "wanted": Power.STOPPED}
@@ -37,6 +38,8 @@ class SimulatedPlatform:
     It works in short transactions on connections of its own, as a foreign system would, never in
     the caller's.
     """
+
+    capabilities = frozenset(Capability)
 
     def __init__(self, engine: AsyncEngine, *, name: str) -> None:
         self.name = name
