@@ -37,6 +37,7 @@ async def test_catalogue_has_the_partners_own_prices(shop: Shop) -> None:
                 },
             ],
             "in_stock": 3,
+            "capabilities": None,
             "orderable": True,
             "effective_from": "2026-03-01T12:00:00Z",
         }
