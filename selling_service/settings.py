@@ -11,6 +11,12 @@ from pydantic_settings import SettingsConfigDict
 from shared.contract.basics import Edition
 from shared.kit.settings import ServiceSettings
 
+# What a platform on other machines can't be driven without, once its URL is set.
+_NEEDED = {
+    "proxmox": ("token", "templates"),
+    "vmmanager6": ("email", "password", "templates", "cluster", "login_domain"),
+}
+
 
 class SellingSettings(ServiceSettings):
     """Settings of the selling service."""
@@ -64,6 +70,28 @@ class SellingSettings(ServiceSettings):
     proxmox_vcpu: int = 1000
     proxmox_ram_mib: int = 1 << 20
     proxmox_disk_gib: int = 10_000
+    vmmanager6_url: str | None = Field(
+        default=None, pattern="^https://", description="Drive this VMmanager 6, too."
+    )
+    vmmanager6_email: str | None = Field(default=None, description="An administrator's login.")
+    vmmanager6_password: SecretStr | None = None
+    vmmanager6_authority: Path | None = Field(
+        default=None, description="PEM: who signed the certificate of its API."
+    )
+    vmmanager6_templates: dict[str, int] = Field(
+        default_factory=dict, description="By image: the number of the operating system."
+    )
+    vmmanager6_cluster: int | None = Field(default=None, description="Where VMs are made.")
+    vmmanager6_pools: tuple[int, ...] = ()
+    vmmanager6_login_domain: str | None = Field(
+        default=None, description="Clients' logins are made at this domain; it gets no mail."
+    )
+    vmmanager6_task_seconds: float = Field(default=1200.0, gt=0)
+    vmmanager6_stop_grace_seconds: float = Field(default=20.0, ge=0)
+    vmmanager6_vms: int = 1000
+    vmmanager6_vcpu: int = 1000
+    vmmanager6_ram_mib: int = 1 << 20
+    vmmanager6_disk_gib: int = 10_000
     api_processes: int = Field(
         default=1,
         ge=1,
@@ -87,17 +115,20 @@ class SellingSettings(ServiceSettings):
     open_streams: int = Field(default=10, ge=1)
 
     @model_validator(mode="after")
-    def _proxmox_is_whole(self) -> Self:
-        if self.proxmox_url and not (self.proxmox_token and self.proxmox_templates):
-            raise ValueError("SELLING_PROXMOX_URL wants SELLING_PROXMOX_TOKEN and _TEMPLATES, too")
+    def _platforms_are_whole(self) -> Self:
+        for platform, needed in _NEEDED.items():
+            missing = [name for name in needed if not getattr(self, f"{platform}_{name}")]
+            if getattr(self, f"{platform}_url") and missing:
+                first = f"SELLING_{platform.upper()}_"
+                named = ", ".join(f"{first}{name.upper()}" for name in missing)
+                raise ValueError(f"{first}URL is set, but not {named}")
         return self
 
     @property
     def platforms(self) -> frozenset[str]:
         """Names of the platforms that this installation drives."""
-        return frozenset(
-            {"simulated", self.platform} | ({"proxmox"} if self.proxmox_url else set())
-        )
+        foreign = {name for name in _NEEDED if getattr(self, f"{name}_url")}
+        return frozenset({"simulated", self.platform, *foreign})
 
     @property
     def keep_events(self) -> timedelta:

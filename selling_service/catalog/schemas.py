@@ -31,7 +31,7 @@ Price = Annotated[
 ]
 Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=5, decimal_places=2, examples=["12.5"])]
 Stock = Annotated[Whole, Field(ge=0, le=BIGGEST_INT, examples=[100])]
-PlatformName = Literal["simulated", "qemu", "proxmox"]
+PlatformName = Literal["simulated", "qemu", "proxmox", "vmmanager6"]
 _SIZE: JsonDict = {
     "vcpu": 1,
     "ram_mib": 1024,

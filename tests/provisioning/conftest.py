@@ -13,6 +13,7 @@ from selling_service.provisioning.drivers.qemu import QemuImage, QemuPlatform, Q
 from selling_service.provisioning.drivers.simulated import SimulatedPlatform
 from tests.provisioning.proxmox_rig import FakePve, ProxmoxRig, proxmox_rig
 from tests.provisioning.rigs import QemuRig, Rig, SimulatedRig, create, new_user
+from tests.provisioning.vmmanager6_rig import VMmanager6Rig, vmmanager6_rig
 from tests.requirements import require
 
 PROGRAMS = ("qemu-system-x86_64", "qemu-img", "genisoimage", "prlimit")
@@ -57,7 +58,13 @@ async def proxmox(
         yield rig
 
 
-@pytest.fixture(params=["simulated", "qemu", "proxmox"])
+@pytest.fixture
+async def vmmanager6(simulated_engine: AsyncEngine) -> AsyncIterator[VMmanager6Rig]:
+    async with vmmanager6_rig(simulated_engine) as rig:
+        yield rig
+
+
+@pytest.fixture(params=["simulated", "qemu", "proxmox", "vmmanager6"])
 def rig(request: pytest.FixtureRequest) -> Rig:
     """The rig of each driver in turn."""
     found: Rig = request.getfixturevalue(request.param)

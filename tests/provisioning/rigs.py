@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -26,6 +26,7 @@ from selling_service.provisioning.platform import (
     VMSize,
     VMState,
 )
+from shared.contract.basics import Capability
 
 READY = re.compile(r"^tandem-guest ready .*$", re.MULTILINE)
 SIZE = VMSize(vcpu=1, ram_mib=32, disk_gib=1, ipv4=1)
@@ -38,6 +39,12 @@ PASSWORD_HASH = (
 CONTENT = GuestContent(
     hostname="web-1", ssh_keys=("ssh-ed25519 AAAAC3Nz",), password_hash=PASSWORD_HASH
 )
+
+NOTHING: dict[Capability, dict[str, Any]] = {
+    Capability.SSH_KEYS: {"ssh_keys": ()},
+    Capability.PASSWORD: {"password_hash": None},
+    Capability.USER_DATA: {"user_data": None},
+}
 
 
 class Rig(Protocol):
@@ -196,6 +203,13 @@ async def _fails(rig: Rig, platform: Platform, *, owner_id: UUID, vm_id: UUID, f
     assert failed
 
 
+def content_for(rig: Rig, content: GuestContent = CONTENT) -> GuestContent:
+    """The content, as far as the platform can give it to a VM."""
+    for capability in set(Capability) - rig.platform.capabilities:
+        content = replace(content, **NOTHING[capability])
+    return content
+
+
 async def new_user(platform: Platform) -> UUID:
     owner_id = uuid4()
     await platform.ensure_user(owner_id=owner_id)
@@ -218,7 +232,7 @@ async def create(
         vm_id=vm_id,
         size=SIZE,
         image=rig.image,
-        content=CONTENT,
+        content=content_for(rig),
         fence=fence,
         started=started,
         mark=mark,
@@ -226,7 +240,7 @@ async def create(
 
 
 async def create_guest(
-    rig: Rig, *, owner_id: UUID, vm_id: UUID, content: GuestContent = CONTENT
+    rig: Rig, *, owner_id: UUID, vm_id: UUID, content: GuestContent | None = None
 ) -> VMState:
     """Create a VM whose guest speaks."""
     return await rig.platform.create_vm(
@@ -234,7 +248,7 @@ async def create_guest(
         vm_id=vm_id,
         size=GUEST_SIZE,
         image=rig.guest_image,
-        content=content,
+        content=content or content_for(rig),
         fence=1,
     )
 

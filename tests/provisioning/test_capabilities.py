@@ -11,9 +11,10 @@ from selling_service.catalog.schemas import PlatformName
 from selling_service.provisioning.drivers.proxmox import ProxmoxHands
 from selling_service.provisioning.drivers.qemu import QemuPlatform
 from selling_service.provisioning.drivers.simulated import SimulatedPlatform
+from selling_service.provisioning.drivers.vmmanager6 import VMmanager6Hands
 from selling_service.provisioning.platform import PlatformRefused
 from shared.contract.basics import Capability
-from tests.provisioning.rigs import CONTENT, PASSWORD_HASH, Rig, create_guest
+from tests.provisioning.rigs import CONTENT, NOTHING, PASSWORD_HASH, Rig, create_guest
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJlaXNwaWVsYmVpc3BpZWxiZWlzcGllbGJlaXNw"
 ASKED: dict[Capability, dict[str, Any]] = {
@@ -27,6 +28,7 @@ DRIVERS: dict[str, frozenset[Capability]] = {
     "simulated": SimulatedPlatform.capabilities,
     "qemu": QemuPlatform.capabilities,
     "proxmox": ProxmoxHands.capabilities,
+    "vmmanager6": VMmanager6Hands.capabilities,
 }
 
 
@@ -48,7 +50,7 @@ def test_every_capability_is_asked_for() -> None:
 async def test_it_does_what_it_declares_and_refuses_the_rest(
     rig: Rig, owner_id: UUID, vm_id: UUID, capability: Capability
 ) -> None:
-    nothing = {"ssh_keys": (), "password_hash": None, "user_data": None}
+    nothing = {name: value for empty in NOTHING.values() for name, value in empty.items()}
     content = replace(CONTENT, **(nothing | ASKED[capability]))
     if capability in rig.platform.capabilities:
         await create_guest(rig, owner_id=owner_id, vm_id=vm_id, content=content)

@@ -12,6 +12,9 @@ from selling_service.provisioning.platform import (
 )
 from tests.provisioning.rigs import CONTENT, SIZE, Rig, create, new_user
 
+# Nobody but us can log in to such a VM before it is whole.
+INSTALLS_BY_RUNNING = {"vmmanager6"}
+
 
 async def test_a_created_vm_runs_and_is_told_as_it_was_ordered(
     rig: Rig, owner_id: UUID, vm_id: UUID
@@ -54,7 +57,7 @@ async def test_a_repeat_finishes_what_was_left_half_done(
 ) -> None:
     await rig.create_half(owner_id=owner_id, vm_id=vm_id, fence=1)
     half = await rig.platform.get_vm(owner_id=owner_id, vm_id=vm_id)
-    assert half.power is Power.STOPPED
+    assert half.power is Power.STOPPED or rig.platform.name in INSTALLS_BY_RUNNING
 
     state = await create(rig, owner_id=owner_id, vm_id=vm_id, fence=2)
 

@@ -4,8 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.contract.basics import Capability
-from tests.provisioning.rigs import CONTENT, PASSWORD_HASH, Rig, create_guest
+from tests.provisioning.rigs import CONTENT, PASSWORD_HASH, Rig, content_for, create_guest
 
 USER_DATA = "#cloud-config\nwrite_files: [{path: /x, content: marzipan}]\n"
 
@@ -15,8 +14,8 @@ async def test_the_clients_secrets_are_neither_logged_nor_shown(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger().debug("everything is captured")
-    user_data = USER_DATA if Capability.USER_DATA in rig.platform.capabilities else None
-    content = replace(CONTENT, password_hash=PASSWORD_HASH, user_data=user_data)
+    secrets = replace(CONTENT, password_hash=PASSWORD_HASH, user_data=USER_DATA)
+    content = content_for(rig, secrets)
 
     state = await create_guest(rig, owner_id=owner_id, vm_id=vm_id, content=content)
     await rig.platform.rename_vm(owner_id=owner_id, vm_id=vm_id, hostname="x", fence=2)

@@ -9,6 +9,11 @@ from selling_service.provisioning.drivers.foreign import ForeignPlatform, Limits
 from selling_service.provisioning.drivers.proxmox import ProxmoxAPI, ProxmoxHands, ProxmoxSettings
 from selling_service.provisioning.drivers.qemu import QemuImage, QemuPlatform, QemuSettings
 from selling_service.provisioning.drivers.simulated import SimulatedPlatform
+from selling_service.provisioning.drivers.vmmanager6 import (
+    VMmanager6API,
+    VMmanager6Hands,
+    VMmanager6Settings,
+)
 from selling_service.provisioning.platform import Platform, Platforms
 from selling_service.settings import SellingSettings
 
@@ -25,7 +30,16 @@ async def open_platforms(runtime: SellingRuntime) -> AsyncIterator[Platforms]:
             given = _proxmox(settings)
             hands = ProxmoxHands(given, await lines.enter_async_context(ProxmoxAPI(given)))
             platforms["proxmox"] = ForeignPlatform(
-                hands, engine, name="proxmox", limits=_proxmox_limits(settings)
+                hands, engine, name="proxmox", limits=_limits(settings, "proxmox")
+            )
+        if "vmmanager6" in settings.platforms:
+            wanted = _vmmanager6(settings)
+            line = await lines.enter_async_context(VMmanager6API(wanted))
+            platforms["vmmanager6"] = ForeignPlatform(
+                VMmanager6Hands(wanted, line),
+                engine,
+                name="vmmanager6",
+                limits=_limits(settings, "vmmanager6"),
             )
         yield platforms
 
@@ -72,10 +86,23 @@ def _proxmox(settings: SellingSettings) -> ProxmoxSettings:
     )
 
 
-def _proxmox_limits(settings: SellingSettings) -> Limits:
-    return Limits(
-        vms=settings.proxmox_vms,
-        vcpu=settings.proxmox_vcpu,
-        ram_mib=settings.proxmox_ram_mib,
-        disk_gib=settings.proxmox_disk_gib,
+def _vmmanager6(settings: SellingSettings) -> VMmanager6Settings:
+    password = settings.vmmanager6_password
+    return VMmanager6Settings(
+        url=settings.vmmanager6_url or "",
+        email=settings.vmmanager6_email or "",
+        password=password.get_secret_value() if password else "",
+        authority=settings.vmmanager6_authority,
+        templates=settings.vmmanager6_templates,
+        cluster=settings.vmmanager6_cluster or 0,
+        pools=settings.vmmanager6_pools,
+        login_domain=settings.vmmanager6_login_domain or "",
+        task_timeout=settings.vmmanager6_task_seconds,
+        stop_grace=settings.vmmanager6_stop_grace_seconds,
     )
+
+
+def _limits(settings: SellingSettings, platform: str) -> Limits:
+    """What may be handed out there in all."""
+    names = ("vms", "vcpu", "ram_mib", "disk_gib")
+    return Limits(**{name: getattr(settings, f"{platform}_{name}") for name in names})

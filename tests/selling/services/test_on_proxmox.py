@@ -136,7 +136,7 @@ async def test_data_centre_on_a_platform_that_is_not_driven_is_refused(house: Ho
 @pytest.mark.parametrize("missing", ["proxmox_token", "proxmox_templates"])
 def test_url_alone_says_what_is_missing(missing: str) -> None:
     given = {name: value for name, value in SETTINGS.items() if name != missing}
-    with pytest.raises(ValidationError, match="SELLING_PROXMOX_TOKEN and _TEMPLATES"):
+    with pytest.raises(ValidationError, match=f"is set, but not SELLING_{missing.upper()}"):
         SellingSettings.model_validate(
             {
                 "database_url": "postgresql+asyncpg://localhost/x",

@@ -62,7 +62,7 @@ class Hands(Protocol):
         """Every VM that carries an id of ours, or those of one owner."""
 
     async def build(self, plan: Plan, content: GuestContent) -> Seen:
-        """Make the VM, or finish what an earlier attempt left; it is stopped then.
+        """Make the VM, or finish what an earlier attempt left; it may be running then.
 
         An attempt may be cut short anywhere: what carries the id is found again.
         """
