@@ -133,6 +133,26 @@ async def test_data_centre_on_a_platform_that_is_not_driven_is_refused(house: Ho
     assert made.status_code == 201
 
 
+async def test_platforms_that_the_settings_name_are_opened_side_by_side(
+    selling_database_url: str,
+) -> None:
+    named = {
+        **SETTINGS,
+        "proxmox_url": "https://pve.example.com:8006",
+        "vmmanager6_url": "https://vm.example.com",
+        "vmmanager6_email": "admin@example.com",
+        "vmmanager6_password": "provider's own",
+        "vmmanager6_templates": {"tandem-guest": 17},
+        "vmmanager6_cluster": 3,
+        "vmmanager6_login_domain": "clients.example.com",
+        "vmmanager6_vms": 5,
+    }
+    async with open_house(selling_database_url, **named) as house:
+        assert set(house.platforms) == {"simulated", "proxmox", "vmmanager6"}
+        room = {name: await each.capacity() for name, each in house.platforms.items()}
+    assert (room["proxmox"].vms, room["vmmanager6"].vms) == (3, 5)
+
+
 @pytest.mark.parametrize("missing", ["proxmox_token", "proxmox_templates"])
 def test_url_alone_says_what_is_missing(missing: str) -> None:
     given = {name: value for name, value in SETTINGS.items() if name != missing}
