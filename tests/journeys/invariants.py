@@ -22,7 +22,8 @@ _JOBS_LEFT = """
         OR state = 'ready' AND run_at < clock_timestamp() - interval '10 s'
             + interval '1 s' * ({ahead} + coalesce((SELECT offset_seconds FROM sandbox_clock), 0)))
 """
-# A seller that staff has disabled is left alone: its commands wait until it is enabled.
+# A seller that staff has disabled is left alone: its commands wait until it is enabled, and what
+# becomes of its services isn't heard.
 _OF_DISABLED = """EXISTS (
     SELECT FROM commands c JOIN sellers s ON s.id = c.seller_id
     WHERE NOT s.enabled AND c.id::text = payload ->> 'command_id'
@@ -154,7 +155,12 @@ _RESELLING_ALWAYS = {
 }
 
 _RESELLING = {
-    "a command that has not ended": "SELECT * FROM commands WHERE settled_at IS NULL",
+    "a command that has not ended": _OPEN_COMMANDS,
+    "work that is left over": f"{_JOBS_LEFT} AND NOT {_OF_DISABLED}",
+    "a hold that is neither captured nor released": """
+        SELECT h.* FROM holds h JOIN commands c ON c.hold_id = h.id
+        JOIN sellers s ON s.id = c.seller_id WHERE h.state = 'open' AND s.enabled
+    """,
     "a hold that does not end as its command did": """
         SELECT c.id, c.state, h.state FROM commands c JOIN holds h ON h.id = c.hold_id
         WHERE (c.state = 'succeeded') <> (h.state = 'captured')
@@ -165,14 +171,15 @@ _RESELLING = {
     ),
 }
 
-_SELLERS = "SELECT installation_id FROM sellers"
+_SELLERS = "SELECT installation_id FROM sellers WHERE enabled"
 # One row per service of either side, as that side has it.
 _AT_HOME = """
     SELECT s.service_ref, s.client_ref, s.wanted_life, s.wanted_power, s.terminate_when,
         s.heard_state, s.heard_power, s.heard_paid_until, s.heard_revision,
         coalesce(array_agg(DISTINCT CASE w.cause WHEN 'client' THEN 'client' ELSE 'partner' END)
             FILTER (WHERE w.cause IS NOT NULL), '{}') AS actors
-    FROM services s LEFT JOIN wanted_suspensions w ON w.service_id = s.id GROUP BY s.id
+    FROM services s JOIN sellers ON sellers.id = s.seller_id AND sellers.enabled
+    LEFT JOIN wanted_suspensions w ON w.service_id = s.id GROUP BY s.id
 """
 _UPSTREAM = """
     SELECT s.service_ref, s.client_ref, s.installation_id, s.state, s.power, s.wanted_power,
