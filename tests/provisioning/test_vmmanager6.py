@@ -142,7 +142,7 @@ async def test_number_that_another_vm_has_now_is_not_touched(
     assert rig.fake.hosts[theirs["id"]] == before
 
 
-@pytest.mark.parametrize("mark", [None, mark_of(uuid4(), uuid4())])
+@pytest.mark.parametrize("mark", [None, mark_of(UUID(int=1), UUID(int=2))])
 def test_comment_is_read_as_it_was_written(mark: str | None) -> None:
     written = Comment(vm_id=uuid4(), owner_id=uuid4(), mark=mark)
     assert read_comment(str(written)) == written
