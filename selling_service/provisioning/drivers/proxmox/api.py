@@ -1,13 +1,12 @@
 """Speaks with Proxmox VE: requests, tasks, and which failures may pass. Knows no VM of ours."""
 
 import asyncio
-import ssl
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
+from selling_service.provisioning.drivers.foreign.line import Line
 from selling_service.provisioning.drivers.proxmox.settings import ProxmoxSettings
 from selling_service.provisioning.platform import (
     PlatformFull,
@@ -21,30 +20,17 @@ _LOOK_SECONDS = (0.1, 0.2, 0.5, 1.0)
 _FULL = ("no space left", "not enough", "out of space")
 
 
-class ProxmoxAPI:
+class ProxmoxAPI(Line):
     """One API with one token; to be closed. What it answers is PVE's `data`."""
 
     def __init__(self, settings: ProxmoxSettings) -> None:
-        self._settings = settings
-        authority = str(settings.authority) if settings.authority else None
-        self._http = httpx.AsyncClient(
-            base_url=settings.url,
-            headers={"Authorization": f"PVEAPIToken={settings.token}"},
-            verify=ssl.create_default_context(cafile=authority),
+        super().__init__(
+            settings.url,
+            authority=settings.authority,
             timeout=settings.answer_timeout,
-            trust_env=False,
+            headers={"Authorization": f"PVEAPIToken={settings.token}"},
         )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._http.aclose()
+        self._settings = settings
 
     async def ask(self, method: str, where: str, **values: object) -> Any:  # noqa: ANN401 - PVE's data
         """One request; parameters whose value is None are left out.

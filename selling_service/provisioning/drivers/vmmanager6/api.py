@@ -1,13 +1,12 @@
 """Speaks with VMmanager 6: its token, requests, tasks, and which failures may pass."""
 
 import asyncio
-import ssl
 from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
+from selling_service.provisioning.drivers.foreign.line import Line
 from selling_service.provisioning.drivers.vmmanager6.settings import VMmanager6Settings
 from selling_service.provisioning.platform import (
     PlatformFull,
@@ -21,31 +20,16 @@ NOT_AUTHORISED = 3001
 _FULL = ("no suitable node", "not enough", "no free ip")
 
 
-class VMmanager6API:
+class VMmanager6API(Line):
     """One API with one login; to be closed."""
 
     def __init__(self, settings: VMmanager6Settings) -> None:
-        self._settings = settings
-        authority = str(settings.authority) if settings.authority else None
-        self._http = httpx.AsyncClient(
-            base_url=settings.url,
-            verify=ssl.create_default_context(cafile=authority),
-            timeout=settings.answer_timeout,
-            trust_env=False,
+        super().__init__(
+            settings.url, authority=settings.authority, timeout=settings.answer_timeout
         )
+        self._settings = settings
         self._token: str | None = None
         self._logging_in = asyncio.Lock()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._http.aclose()
 
     async def ask(self, method: str, where: str, body: object = None) -> Any:  # noqa: ANN401 - its JSON
         """One request; a token that has run out is renewed, and an API that sleeps is woken.
