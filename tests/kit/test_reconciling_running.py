@@ -9,11 +9,12 @@ from reselling_service.reconciliation import tasks as reselling
 from reselling_service.reconciliation.models import DESK as RESELLING
 from selling_service.reconciliation import tasks as selling
 from selling_service.reconciliation.models import DESK as SELLING
-from shared.kit.jobs import Job, Retry, Task
+from shared.kit.jobs import Retry, Task
 from shared.kit.people import Unattended
 from shared.kit.reconciling.keeping import request_run
 from shared.kit.reconciling.running import ComparingAlready, one_at_a_time
 from shared.kit.reconciling.tables import RECONCILE_JOB
+from tests.job import job_of
 from tests.kit.people_fixtures import house, service
 from tests.kit.people_house import House
 
@@ -26,21 +27,6 @@ def comparing(side: str, runtime: Any) -> Task:
     return next(task for task in every if task.kind == RECONCILE_JOB)
 
 
-def job() -> Job:
-    return Job(
-        id=1,
-        kind=RECONCILE_JOB,
-        lane=None,
-        tenant_id=None,
-        payload={},
-        attempt=1,
-        claim=1,
-        max_attempts=1,
-        worker=1,
-        traceparent=None,
-    )
-
-
 async def test_run_that_is_asked_for_waits_for_the_one_that_is_under_way(
     house: House, service: tuple[str, str]
 ) -> None:
@@ -50,11 +36,11 @@ async def test_run_that_is_asked_for_waits_for_the_one_that_is_under_way(
         await request_run(session, desk, Unattended.CLI)
     async with one_at_a_time(house.runtime.staff):
         with pytest.raises(Retry) as refused:
-            await task.work(job())
+            await task.work(job_of(RECONCILE_JOB))
         with pytest.raises(ComparingAlready, match="Try again when it is over"):
             async with one_at_a_time(house.runtime.staff):
                 pass
     assert not refused.value.counted
-    await task.work(job())
+    await task.work(job_of(RECONCILE_JOB))
     async with house.runtime.staff.read() as session:
         assert (await session.scalars(select(desk.runs.state))).all() == ["done"]

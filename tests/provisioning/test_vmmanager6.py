@@ -71,6 +71,16 @@ async def test_api_that_sleeps_is_asked_again_and_not_for_ever(
     assert state.power is Power.STOPPED
 
 
+async def test_creation_whose_answer_was_lost_is_not_done_twice(
+    rig: VMmanager6Rig, owner_id: UUID
+) -> None:
+    vm_id, rig.fake.lost = uuid4(), 1
+    with pytest.raises(PlatformUnavailable):
+        await create(rig, owner_id=owner_id, vm_id=vm_id)
+    state = await create(rig, owner_id=owner_id, vm_id=vm_id)
+    assert (state.power, len(rig.fake.hosts)) == (Power.RUNNING, 1)
+
+
 async def test_login_that_is_refused_lets_services_wait(rig: VMmanager6Rig) -> None:
     wrong = replace(rig.settings, password="another")
     async with VMmanager6API(wrong) as api:

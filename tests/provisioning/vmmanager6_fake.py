@@ -44,7 +44,8 @@ class Task:
 class FakeVMmanager6:
     """`sleeps`: so many requests are answered with 503. `failing`: tasks that will fail, by path.
 
-    `stubborn`: guests that don't power off when they are asked.
+    `lost`: so many creations are done and answered with 503. `stubborn`: guests don't power off when
+    they are asked.
     """
 
     url: str = ""
@@ -54,6 +55,7 @@ class FakeVMmanager6:
     tokens: set[str] = field(default_factory=set)
     logins: int = 0
     sleeps: int = 0
+    lost: int = 0
     failing: dict[str, str] = field(default_factory=dict)
     stubborn: bool = False
     most_hosts: int = 10**6
@@ -143,7 +145,12 @@ class FakeVMmanager6:
             "boots": 0,
             "seen_name": "",
         }
-        return self._begin("host", number, lambda: self._boot(number))
+        begun = self._begin("host", number, lambda: self._boot(number))
+        if self.lost:
+            self.lost -= 1
+            self._boot(number)
+            return Response("asleep", HTTPStatus.SERVICE_UNAVAILABLE)
+        return begun
 
     def _change_host(self, request: Request) -> Response:
         row = self._host(request)

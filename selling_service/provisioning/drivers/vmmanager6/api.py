@@ -87,7 +87,12 @@ class VMmanager6API(Line):
     async def _awake(
         self, method: str, where: str, body: object, token: str | None
     ) -> httpx.Response:
-        """Ask until it doesn't sleep, for some seconds."""
+        """Ask until it doesn't sleep, for some seconds.
+
+        What changes something is asked once: it may have been done all the same, and whoever tries
+        it again looks first.
+        """
+        once = method != "GET" and token is not None
         headers = {} if token is None else {"x-xsrf-token": token, "Cookie": f"ses6={token}"}
         loop = asyncio.get_running_loop()
         until, looks = loop.time() + self._settings.sleep_patience, 0
@@ -96,7 +101,8 @@ class VMmanager6API(Line):
                 answer = await self._http.request(method, where, json=body, headers=headers)
             except httpx.HTTPError as error:
                 raise PlatformUnavailable(f"VMmanager 6: {type(error).__name__}") from error
-            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or loop.time() > until:
+            awake = answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE
+            if awake or once or loop.time() > until:
                 return answer
             await asyncio.sleep(_LOOK_SECONDS[min(looks, len(_LOOK_SECONDS) - 1)])
             looks += 1
