@@ -44,8 +44,8 @@ class Task:
 class FakeVMmanager6:
     """`sleeps`: so many requests are answered with 503. `failing`: tasks that will fail, by path.
 
-    `lost`: so many creations are done and answered with 503. `stubborn`: guests don't power off when
-    they are asked.
+    `lost`: so many creations are done and answered with 503. `stubborn`: guests don't power off
+    when they are asked.
     """
 
     url: str = ""
